@@ -32,7 +32,10 @@ impl Micros {
     /// Milliseconds with the microseconds as fraction: the unit of `run.json`.
     #[must_use]
     pub fn as_ms(self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a case is far shorter than 2^53 us")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a case is far shorter than 2^53 us"
+        )]
         let us = self.0 as f64;
         us / 1_000.0
     }
@@ -63,7 +66,9 @@ impl Micros {
         if text == "0" {
             return Ok(Self::ZERO);
         }
-        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+        let split = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         if number.is_empty() {
             return Err("it starts with no number");
@@ -78,7 +83,10 @@ impl Micros {
             _ => return Err("its unit is none of us, ms, s, m, h"),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() || fraction.contains('.') || (number.contains('.') && fraction.is_empty()) {
+        if whole.is_empty()
+            || fraction.contains('.')
+            || (number.contains('.') && fraction.is_empty())
+        {
             return Err("its number is malformed");
         }
         let whole: u64 = whole.parse().map_err(|_| "its number is too large")?;
@@ -145,16 +153,33 @@ mod tests {
 
     #[test]
     fn durations_are_read_exactly() {
-        for (text, us) in
-            [("4s", 4_000_000), ("250ms", 250_000), ("1.5s", 1_500_000), ("2m", 120_000_000), ("40us", 40), ("0", 0), ("3.000001s", 3_000_001)]
-        {
+        for (text, us) in [
+            ("4s", 4_000_000),
+            ("250ms", 250_000),
+            ("1.5s", 1_500_000),
+            ("2m", 120_000_000),
+            ("40us", 40),
+            ("0", 0),
+            ("3.000001s", 3_000_001),
+        ] {
             assert_eq!(Micros::parse(text), Ok(Micros(us)), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_duration_says_why() {
-        for text in ["", "4", "s", "4 parsecs", "1.s", ".5s", "1.2.3s", "0.5us", "99999999999999999999s", "9999999999999999h"] {
+        for text in [
+            "",
+            "4",
+            "s",
+            "4 parsecs",
+            "1.s",
+            ".5s",
+            "1.2.3s",
+            "0.5us",
+            "99999999999999999999s",
+            "9999999999999999h",
+        ] {
             assert!(Micros::parse(text).is_err(), "{text}");
         }
     }

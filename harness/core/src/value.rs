@@ -75,9 +75,9 @@ impl Value {
         match json {
             serde_json::Value::Null => Self::Null,
             serde_json::Value::Bool(b) => Self::Bool(b),
-            serde_json::Value::Number(n) => {
-                n.as_i64().map_or_else(|| Self::Num(n.as_f64().unwrap_or(f64::MAX)), Self::Int)
-            }
+            serde_json::Value::Number(n) => n
+                .as_i64()
+                .map_or_else(|| Self::Num(n.as_f64().unwrap_or(f64::MAX)), Self::Int),
             serde_json::Value::String(text) => Self::Text(text.into()),
             other => Self::Json(Box::new(other)),
         }
@@ -101,7 +101,9 @@ impl Value {
     pub fn means(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a == b || a.eq_ignore_ascii_case(b),
-            (Self::Int(_) | Self::Num(_), Self::Int(_) | Self::Num(_)) => self.as_num() == other.as_num(),
+            (Self::Int(_) | Self::Num(_), Self::Int(_) | Self::Num(_)) => {
+                self.as_num() == other.as_num()
+            }
             _ => self == other,
         }
     }
@@ -188,7 +190,10 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Int(n))
             }
             fn visit_u64<E>(self, n: u64) -> Result<Value, E> {
-                #[expect(clippy::cast_precision_loss, reason = "beyond i64 only the magnitude counts")]
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "beyond i64 only the magnitude counts"
+                )]
                 Ok(i64::try_from(n).map_or(Value::Num(n as f64), Value::Int))
             }
             fn visit_f64<E>(self, n: f64) -> Result<Value, E> {
@@ -245,7 +250,10 @@ impl Fields {
     /// The value of a field, `None` when it was not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value)
     }
 
     /// The text of a field, `None` when it was not set or is no text.

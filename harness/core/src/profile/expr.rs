@@ -144,7 +144,9 @@ impl Compare {
             Self::Eq => left.means(right),
             Self::Ne => !left.means(right),
             _ => {
-                let (Some(left), Some(right)) = (left.as_num(), right.as_num()) else { return false };
+                let (Some(left), Some(right)) = (left.as_num(), right.as_num()) else {
+                    return false;
+                };
                 match self {
                     Self::Lt => left < right,
                     Self::Le => left <= right,

@@ -110,6 +110,8 @@ pub struct Row {
     pub req: Vec<ReqCase>,
     /// What a report before the window breaks, where that is another requirement.
     pub early: Option<ReqIx>,
+    /// What a report breaks whose trigger was withdrawn before the window opened.
+    pub withdrawn: Option<ReqIx>,
     /// Lowers the strictness.
     pub strict: Option<Strictness>,
     /// States in which it applies; `None`: in any, and it stays when the state is left.

@@ -111,7 +111,7 @@ pub struct Clock {
     /// Its name.
     pub name: SmolStr,
     /// What starts it. A signal with `heard_ms` and `sure_ms` starts it as an interval.
-    pub start: Pattern,
+    pub start: Vec<Pattern>,
     /// Condition on the start.
     pub guard: Option<Expr>,
     /// What stops it.
@@ -186,7 +186,9 @@ impl Heads {
     /// The indices that an event answers to: its own word, and its kind as a whole.
     #[must_use]
     pub fn of(&self, head: Head<'_>) -> [Option<HeadIx>; 2] {
-        let Some((whole, names)) = self.by_kind.get(head.kind) else { return [None, None] };
+        let Some((whole, names)) = self.by_kind.get(head.kind) else {
+            return [None, None];
+        };
         [names.get(head.name).copied(), *whole]
     }
 
@@ -219,7 +221,10 @@ impl Profile {
     /// The machine whose states clients report, or the first with states.
     #[must_use]
     pub fn main_machine(&self) -> Option<(MachineIx, &Machine)> {
-        self.machines.iter().enumerate().find(|(_, machine)| !machine.states.is_empty())
+        self.machines
+            .iter()
+            .enumerate()
+            .find(|(_, machine)| !machine.states.is_empty())
     }
 
     /// The row with this id.

@@ -1,0 +1,640 @@
+//! One client under the oracle: its clocks, counters and calls, and its groups of machines.
+//!
+//! At one event: clocks start, rows are matched, what is unexplained is named, clocks stop. Not
+//! responsible for time passing between events; [`super::Oracle`] steps through deadlines.
+//!
+//! Invariant: clocks and counters are ground truth and do not hang on what the client reported.
+
+use super::Settings;
+use super::calls::{self, Completion};
+use super::duty::is_repetition;
+use super::facts::{ClockState, Clocks, OpenCall, matches};
+use super::group::{Env, Explained, Group, holds, view};
+use super::index::{Index, Words};
+use super::judge::{Breach, Judge};
+use super::words::describe;
+use crate::profile::grid::StimulusIs;
+use crate::profile::grid::StimulusIx;
+use crate::profile::machine::{RowBody, ValueCheck};
+use crate::profile::{KeepStart, Profile, ReqIx, RowIx, StateIx};
+use crate::time::Micros;
+use crate::trace::{Event, Plane};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::rc::Rc;
+
+/// One client of a case.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) name: SmolStr,
+    pub(super) uid: SmolStr,
+    pub(super) clocks: Clocks,
+    pub(super) counts: Vec<u32>,
+    pub(super) calls: Vec<OpenCall>,
+    pub(super) groups: Vec<Group>,
+    /// Dials that have not come to an end.
+    dials: SmallVec<[i64; 2]>,
+    link_up: bool,
+    last_attempt: Option<Micros>,
+    longest_gap: Micros,
+    last_n: u32,
+    /// Value rules that an observation met.
+    values_met: Vec<ReqIx>,
+    /// Machines of which an owned observation was seen.
+    owned_seen: Vec<bool>,
+    last_cell: Option<(StateIx, StimulusIx)>,
+    /// Time columns of the grid already counted for this start of their clock.
+    crossed: Vec<(StimulusIx, usize, Micros)>,
+}
+
+impl Client {
+    pub(super) fn new(profile: &Profile, index: &Index, name: SmolStr, uid: SmolStr) -> Self {
+        Self {
+            name,
+            uid,
+            clocks: SmallVec::from_elem(ClockState::default(), profile.clocks.len()),
+            counts: vec![0; profile.heads.len()],
+            calls: Vec::new(),
+            groups: (0..index.groups.len())
+                .map(|ix| Group::new(profile, index, ix))
+                .collect(),
+            dials: SmallVec::new(),
+            link_up: true,
+            last_attempt: None,
+            longest_gap: Micros::ZERO,
+            last_n: 0,
+            values_met: Vec::new(),
+            owned_seen: vec![false; profile.machines.len()],
+            last_cell: None,
+            crossed: Vec::new(),
+        }
+    }
+
+    /// What a group may look at; the groups are taken out while it is in use.
+    fn env<'a>(
+        &'a self,
+        profile: &'a Profile,
+        index: &'a Index,
+        settings: &'a Settings,
+        now: Micros,
+    ) -> Env<'a> {
+        Env {
+            profile,
+            index,
+            settings,
+            client: &self.name,
+            clocks: &self.clocks,
+            counts: &self.counts,
+            now,
+            link_up: self.link_up,
+            dialling: !self.dials.is_empty(),
+            longest_gap: self.longest_gap,
+            last_n: self.last_n,
+        }
+    }
+
+    /// Runs `body` on the groups, with a view of everything else.
+    fn with<R>(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        now: Micros,
+        body: impl FnOnce(&Env<'_>, &mut [Group]) -> R,
+    ) -> R {
+        let mut groups = std::mem::take(&mut self.groups);
+        let result = body(&self.env(profile, index, settings, now), &mut groups);
+        self.groups = groups;
+        result
+    }
+
+    /// Takes in what only shifts recurring demands.
+    pub(super) fn beat(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Event,
+        words: &Words,
+    ) {
+        self.last_n = event.n;
+        self.with(profile, index, settings, event.at, |env, groups| {
+            for group in groups {
+                let Group { duty, configs, .. } = group;
+                duty.beat(env, configs, event, words);
+            }
+        });
+    }
+
+    /// Takes in an event of this client.
+    pub(super) fn event(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Rc<Event>,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        self.last_n = event.n;
+        self.network(event);
+        let findings = judge.findings.len();
+        self.cells(profile, index, settings, event, words, judge);
+        let before = self.clocks.clone();
+        self.start_clocks(profile, index, settings, event, words, judge);
+        for head in words {
+            let rows = &index.touched(*head).settles;
+            let mut calls = std::mem::take(&mut self.calls);
+            self.with(profile, index, settings, event.at, |env, groups| {
+                calls::made(env, groups, rows, event, *head, &mut calls);
+            });
+            self.calls = calls;
+        }
+        for head in words {
+            self.counts[usize::from(*head)] += 1;
+        }
+        self.values(profile, settings, index, event, words, judge);
+        let mut calls = std::mem::take(&mut self.calls);
+        let owned_seen = self.with(profile, index, settings, event.at, |env, groups| {
+            let mut seen = None;
+            for group in groups.iter_mut() {
+                seen = seen.or(group_event(env, group, &mut calls, event, words, judge));
+                let Group { duty, configs, .. } = group;
+                duty.beat(env, configs, event, words);
+            }
+            seen
+        });
+        self.calls = calls;
+        if let Some(owner) = owned_seen {
+            self.owned_seen[owner] = true;
+        }
+        self.stop_clocks(profile, index, settings, event, words, judge);
+        let after = self.clocks.clone();
+        self.with(profile, index, settings, event.at, |env, groups| {
+            for group in groups {
+                group.remember(event, words, before.clone(), after.clone());
+                let Group { duty, configs, .. } = group;
+                duty.rescope(env, configs, judge);
+            }
+        });
+        self.after(profile, findings, judge);
+    }
+
+    /// Reports what is overdue at `now`, exclusively.
+    pub(super) fn deadlines(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        now: Micros,
+        judge: &mut Judge,
+    ) {
+        let findings = judge.findings.len();
+        let mut calls = std::mem::take(&mut self.calls);
+        self.with(profile, index, settings, now, |env, groups| {
+            for group in groups.iter_mut() {
+                group.deadlines(env, judge);
+                let server_side = group.is_server(profile);
+                let Group {
+                    duty,
+                    configs,
+                    failed,
+                    ..
+                } = group;
+                duty.deadlines(env, configs, failed, server_side, judge);
+            }
+            if let Some(group) = groups.first_mut() {
+                let violated = calls::overdue(env, group, &mut calls, judge);
+                group.failed |= violated;
+            }
+        });
+        self.calls = calls;
+        self.after(profile, findings, judge);
+    }
+
+    /// Starts what lasts from the beginning.
+    pub(super) fn start(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        judge: &mut Judge,
+    ) {
+        self.with(profile, index, settings, Micros::ZERO, |env, groups| {
+            for group in groups {
+                let Group { duty, configs, .. } = group;
+                duty.rescope(env, configs, judge);
+            }
+        });
+    }
+
+    /// When something next becomes overdue or decided.
+    pub(super) fn next_deadline(
+        &self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        now: Micros,
+    ) -> Option<Micros> {
+        let env = self.env(profile, index, settings, now);
+        let calls = self.calls.iter().flat_map(|call| {
+            let (warn, fail) = calls::due(&env, call);
+            [
+                warn.filter(|_| !call.warned),
+                Some(fail).filter(|_| !call.overdue),
+            ]
+            .into_iter()
+            .flatten()
+        });
+        calls
+            .chain(
+                self.groups
+                    .iter()
+                    .filter_map(|group| group.next_deadline(&env)),
+            )
+            .min()
+    }
+
+    /// The latest instant at which something that the case names will be decided.
+    pub(super) fn pending(
+        &self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        now: Micros,
+        wanted: &dyn Fn(ReqIx) -> bool,
+    ) -> Option<Micros> {
+        let env = self.env(profile, index, settings, now);
+        let calls = self.calls.iter().filter(|call| {
+            !call.overdue && calls::may_satisfy(profile, call).any(|req| wanted(req))
+        });
+        let calls = calls.map(|call| calls::due(&env, call).1);
+        let groups = self.groups.iter().flat_map(|group| {
+            let open = group.configs.iter().flat_map(|config| {
+                let rows = config
+                    .open
+                    .iter()
+                    .filter(move |open| !open.overdue)
+                    .filter_map(|open| {
+                        let row = &profile.rows[open.row];
+                        let named = open.req.is_some_and(wanted)
+                            || [row.early, row.withdrawn]
+                                .into_iter()
+                                .flatten()
+                                .any(|req| open.watch && wanted(req));
+                        let documented =
+                            super::index::demands(&row.body) && open.warn.is_none() && !open.watch;
+                        open.hi.filter(|_| named || (documented && !group.failed))
+                    });
+                rows.chain(
+                    config
+                        .armed
+                        .iter()
+                        .filter(|armed| !armed.satisfied && armed.req.is_some_and(wanted))
+                        .filter_map(|armed| armed.until),
+                )
+            });
+            open.chain(group.duty.pending(&env, wanted))
+                .collect::<Vec<_>>()
+        });
+        calls.chain(groups).max()
+    }
+
+    /// The end of the case: what held to the end is satisfied.
+    pub(super) fn finish(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        now: Micros,
+        complete: bool,
+        judge: &mut Judge,
+    ) {
+        self.crossings(profile, now, judge);
+        self.with(profile, index, settings, now, |env, groups| {
+            for group in groups {
+                group.unused(env, judge);
+            }
+        });
+        if !complete {
+            return;
+        }
+        for req in &self.values_met {
+            judge.satisfy(profile, *req);
+        }
+        for (machine, seen) in profile.machines.iter().zip(&self.owned_seen) {
+            if let (Some(req), true) = (machine.otherwise, seen) {
+                judge.satisfy(profile, req);
+            }
+        }
+    }
+
+    /// The state that the client last reported, by the table.
+    pub(super) fn state(&self) -> Option<StateIx> {
+        self.groups.first().map(|group| group.configs[0].state)
+    }
+
+    fn network(&mut self, event: &Event) {
+        let conn = event.data.int("conn").unwrap_or(-1);
+        match (event.plane, event.kind.as_str()) {
+            (Plane::Network, "attempt") => {
+                if let Some(last) = self.last_attempt {
+                    self.longest_gap = self.longest_gap.max(event.at.since(last));
+                }
+                self.last_attempt = Some(event.at);
+                self.dials.push(conn);
+            }
+            (Plane::Network, "failed" | "opened" | "closed") => {
+                self.dials.retain(|dial| *dial != conn)
+            }
+            (Plane::Network, "up") => self.link_up = true,
+            (Plane::Network, "down") => self.link_up = false,
+            // Gaps within one spell of reconnecting are what counts.
+            (Plane::Server, "server.accepted") => self.last_attempt = None,
+            _ => {}
+        }
+    }
+
+    fn start_clocks(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Rc<Event>,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        for head in words {
+            for &ix in &index.touched(*head).starts {
+                let clock = &profile.clocks[ix];
+                let runs = self.clocks[ix].running() && clock.keep == KeepStart::First;
+                let starts = !runs
+                    && self.groups.first().is_some_and(|group| {
+                        let config = &group.configs[0];
+                        let env = self.env(profile, index, settings, event.at);
+                        let possible = group.possible(profile, event.at);
+                        clock
+                            .start
+                            .iter()
+                            .any(|pattern| matches(pattern, words, event, config, None, None))
+                            && holds(
+                                clock.guard.as_ref(),
+                                &view(
+                                    &env,
+                                    config,
+                                    &self.clocks,
+                                    Some(event),
+                                    Some(event),
+                                    possible,
+                                ),
+                            )
+                    });
+                if starts {
+                    self.clocks[ix].start(event);
+                    self.with(profile, index, settings, event.at, |env, groups| {
+                        for group in groups {
+                            group.clock_started(env, ix, judge);
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    fn stop_clocks(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Rc<Event>,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        for head in words {
+            for &ix in &index.touched(*head).stops {
+                let stops = self.clocks[ix].running()
+                    && self.groups.first().is_some_and(|group| {
+                        profile.clocks[ix].stop.iter().any(|pattern| {
+                            matches(pattern, words, event, &group.configs[0], None, None)
+                        })
+                    });
+                if stops {
+                    self.clocks[ix].stopped = Some(event.at);
+                    self.with(profile, index, settings, event.at, |env, groups| {
+                        for group in groups {
+                            group.clock_stopped(env, ix, judge);
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Checks the values of an observation, explained or not.
+    fn values(
+        &mut self,
+        profile: &Profile,
+        settings: &Settings,
+        index: &Index,
+        event: &Event,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        for head in words {
+            for &(machine, at) in &index.touched(*head).values {
+                let rule = &profile.machines[machine].values[at];
+                let value = event
+                    .data
+                    .get(&rule.field)
+                    .filter(|value| **value != crate::value::Value::Null);
+                let (met, expected) = match (&rule.check, value) {
+                    (ValueCheck::Required, value) => (
+                        value.is_some(),
+                        format!("a {} with every report", rule.field),
+                    ),
+                    (ValueCheck::OneOf(_), None) => (true, String::new()),
+                    (ValueCheck::OneOf(names), Some(value)) => {
+                        let text = value.to_string();
+                        (
+                            names.iter().any(|name| *name == text),
+                            format!("{} one of {}", rule.field, names.join(", ")),
+                        )
+                    }
+                };
+                if met {
+                    if !self.values_met.contains(&rule.req) {
+                        self.values_met.push(rule.req);
+                    }
+                    continue;
+                }
+                let group = &mut self.groups[index.group_of[machine]];
+                let violated = judge.breach(
+                    profile,
+                    settings,
+                    Breach {
+                        req: rule.req,
+                        row: None,
+                        rule: "values",
+                        client: &self.name,
+                        server_side: group.is_server(profile),
+                        at: event.at,
+                        expected,
+                        observed: describe(event),
+                        trace: (event.n, event.n),
+                        consequent: group.failed,
+                    },
+                );
+                group.failed |= violated;
+            }
+        }
+    }
+
+    /// Records which cells of the grid the event exercises, in the state before it.
+    fn cells(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Event,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        self.crossings(profile, event.at, judge);
+        let _ = settings;
+        for head in words {
+            for &stimulus in &index.touched(*head).stimuli {
+                let StimulusIs::On(patterns) = &profile.grid.stimuli[stimulus].is else {
+                    continue;
+                };
+                let Some(group) = self.groups.first() else {
+                    continue;
+                };
+                let config = &group.configs[0];
+                if patterns
+                    .iter()
+                    .any(|pattern| matches(pattern, words, event, config, None, None))
+                {
+                    self.cell(profile, config.state, stimulus, judge);
+                }
+            }
+        }
+    }
+
+    /// Records time columns that were crossed by now.
+    fn crossings(&mut self, profile: &Profile, now: Micros, judge: &mut Judge) {
+        let Some(state) = self.state() else { return };
+        for (stimulus, column) in profile.grid.stimuli.iter().enumerate() {
+            let StimulusIs::Since(clocks, after) = &column.is else {
+                continue;
+            };
+            for &clock in clocks {
+                let ClockState { heard, .. } = self.clocks[clock];
+                let key = (stimulus, clock, heard);
+                if self.clocks[clock].running()
+                    && heard + *after <= now
+                    && !self.crossed.contains(&key)
+                {
+                    self.crossed.push(key);
+                    self.cell(profile, state, stimulus, judge);
+                }
+            }
+        }
+    }
+
+    fn cell(&mut self, profile: &Profile, state: StateIx, stimulus: StimulusIx, judge: &mut Judge) {
+        if profile.grid.stimuli[stimulus].states.has(state) {
+            judge.cell(state, stimulus);
+            self.last_cell = Some((state, stimulus));
+        }
+    }
+
+    /// After new findings: what follows is consequent, and the cell was violated.
+    fn after(&mut self, profile: &Profile, findings: usize, judge: &mut Judge) {
+        let fresh = judge.findings.len() > findings;
+        if fresh
+            && judge.findings[findings..]
+                .iter()
+                .any(|finding| !finding.consequent && finding.side == "client")
+        {
+            for group in &mut self.groups {
+                group.failed |= !group.is_server(profile);
+            }
+            if let Some((state, stimulus)) = self.last_cell {
+                for cell in judge
+                    .cells
+                    .iter_mut()
+                    .filter(|cell| (cell.0, cell.1) == (state, stimulus))
+                {
+                    cell.2 = true;
+                }
+            }
+        }
+    }
+
+    /// Something that another client saw about this one.
+    pub(super) fn seen_by_other(
+        &mut self,
+        profile: &Profile,
+        index: &Index,
+        settings: &Settings,
+        event: &Rc<Event>,
+        words: &Words,
+        judge: &mut Judge,
+    ) {
+        let findings = judge.findings.len();
+        self.with(profile, index, settings, event.at, |env, groups| {
+            for head in words {
+                let rows = &index.touched(*head).nevers_of_self;
+                for group in groups.iter_mut() {
+                    group.forbidden(env, event, words, rows, judge);
+                }
+            }
+        });
+        self.after(profile, findings, judge);
+    }
+}
+
+/// Takes an event through one group. Returns the machine that owns it, if it is of this group.
+fn group_event(
+    env: &Env<'_>,
+    group: &mut Group,
+    calls: &mut Vec<OpenCall>,
+    event: &Rc<Event>,
+    words: &Words,
+    judge: &mut Judge,
+) -> Option<usize> {
+    let owner = words
+        .iter()
+        .find_map(|head| env.index.touched(*head).owner.map(|owner| (*head, owner)))
+        .filter(|(_, owner)| env.index.group_of[*owner] == group.ix);
+    let mut explained = group.event(env, event, words, judge);
+    if let Some((head, _)) = owner.filter(|_| event.head().kind == "result") {
+        match calls::completed(env, group, calls, event, head, judge) {
+            Completion::Judged { violated } => {
+                group.failed |= violated;
+                return owner.map(|(_, owner)| owner);
+            }
+            Completion::Unasked => explained = Explained::No,
+        }
+    }
+    if explained == Explained::No {
+        match owner {
+            Some((_, owner)) => group.unexplained(env, event, words, owner, judge),
+            None => {
+                let nevers: SmallVec<[RowIx; 8]> = words
+                    .iter()
+                    .flat_map(|head| env.index.touched(*head).nevers.iter().copied())
+                    .filter(|row| group.has(env, *row) && !repeats(env, *row))
+                    .collect();
+                if !nevers.is_empty() {
+                    group.forbidden(env, event, words, &nevers, judge);
+                }
+            }
+        }
+    }
+    owner.map(|(_, owner)| owner)
+}
+
+fn repeats(env: &Env<'_>, row: RowIx) -> bool {
+    matches!(&env.profile.rows[row].body, RowBody::Never(never) if is_repetition(&never.pattern))
+}
