@@ -297,11 +297,7 @@ pub struct Finding {
     /// Who broke it: `client` or `server`.
     pub side: SmolStr,
     /// When it became certain.
-    #[serde(
-        rename = "at_ms",
-        serialize_with = "write_ms",
-        deserialize_with = "read_ms"
-    )]
+    #[serde(rename = "at_ms", serialize_with = "write_ms", deserialize_with = "read_ms")]
     pub at: Micros,
     /// What the row allows.
     pub expected: String,

@@ -219,10 +219,6 @@ impl When {
     /// That long from now.
     #[must_use]
     pub const fn after(time: Micros) -> Self {
-        Self {
-            base: None,
-            min: time,
-            max: time,
-        }
+        Self { base: None, min: time, max: time }
     }
 }

@@ -32,10 +32,7 @@ impl Micros {
     /// Milliseconds with the microseconds as fraction: the unit of `run.json`.
     #[must_use]
     pub fn as_ms(self) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a case is far shorter than 2^53 us"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a case is far shorter than 2^53 us")]
         let us = self.0 as f64;
         us / 1_000.0
     }
@@ -66,9 +63,7 @@ impl Micros {
         if text == "0" {
             return Ok(Self::ZERO);
         }
-        let split = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         if number.is_empty() {
             return Err("it starts with no number");

@@ -32,11 +32,7 @@ pub struct Event {
     /// Position in the trace, from 0.
     pub n: u32,
     /// When the harness saw it.
-    #[serde(
-        rename = "at_ms",
-        serialize_with = "write_ms",
-        deserialize_with = "read_ms"
-    )]
+    #[serde(rename = "at_ms", serialize_with = "write_ms", deserialize_with = "read_ms")]
     pub at: Micros,
     /// The client that it is about, if it is about one.
     pub client: Option<SmolStr>,
@@ -148,10 +144,7 @@ impl Digest {
 }
 
 fn text(line: &mut Vec<u8>, text: &str) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a length prefix; no text is 4 GiB"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a length prefix; no text is 4 GiB")]
     line.extend_from_slice(&(text.len() as u32).to_le_bytes());
     line.extend_from_slice(text.as_bytes());
 }

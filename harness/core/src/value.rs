@@ -75,9 +75,9 @@ impl Value {
         match json {
             serde_json::Value::Null => Self::Null,
             serde_json::Value::Bool(b) => Self::Bool(b),
-            serde_json::Value::Number(n) => n
-                .as_i64()
-                .map_or_else(|| Self::Num(n.as_f64().unwrap_or(f64::MAX)), Self::Int),
+            serde_json::Value::Number(n) => {
+                n.as_i64().map_or_else(|| Self::Num(n.as_f64().unwrap_or(f64::MAX)), Self::Int)
+            }
             serde_json::Value::String(text) => Self::Text(text.into()),
             other => Self::Json(Box::new(other)),
         }
@@ -250,10 +250,7 @@ impl Fields {
     /// The value of a field, `None` when it was not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0
-            .iter()
-            .find(|(have, _)| have == name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value)
     }
 
     /// The text of a field, `None` when it was not set or is no text.

@@ -71,10 +71,8 @@ impl Group {
         let config = &self.configs[0];
         let profile = env.profile;
         let name = self.state_name(profile, config);
-        let nevers: Vec<RowIx> = words
-            .iter()
-            .flat_map(|head| env.index.touched(*head).nevers.iter().copied())
-            .collect();
+        let nevers: Vec<RowIx> =
+            words.iter().flat_map(|head| env.index.touched(*head).nevers.iter().copied()).collect();
         if let Some(met) = self.armed_forbids(env, config, event, words, &nevers) {
             let since = met.trigger.as_ref().map(|event| event.n);
             return Some(Named {
@@ -86,13 +84,10 @@ impl Group {
         }
         let state = self.reported(profile, event);
         let opens = || {
-            config
-                .open
-                .iter()
-                .filter_map(|open| match &profile.rows[open.row].body {
-                    RowBody::Expect(expect) => Some((open, expect)),
-                    _ => None,
-                })
+            config.open.iter().filter_map(|open| match &profile.rows[open.row].body {
+                RowBody::Expect(expect) => Some((open, expect)),
+                _ => None,
+            })
         };
         let full = |open: &Open, expect: &Expect| {
             matches(&expect.emit, words, event, config, name, open.event())
@@ -100,11 +95,7 @@ impl Group {
         let since = |open: &Open| open.event().map(|event| event.n);
         for (open, expect) in opens().filter(|(open, expect)| full(open, expect)) {
             let row = &profile.rows[open.row];
-            let req = if open.watch {
-                row.withdrawn.or(row.early)
-            } else {
-                row.early.or(open.req)
-            };
+            let req = if open.watch { row.withdrawn.or(row.early) } else { row.early.or(open.req) };
             let early = if open.watch {
                 format!("{}, and not when it was over before", row.title)
             } else {
@@ -140,35 +131,21 @@ impl Group {
                     profile.rows[open.row].title,
                     pattern_text(profile, &expect.emit)
                 );
-                return Some(Named {
-                    req,
-                    row: Some(open.row),
-                    expected,
-                    since: since(open),
-                });
+                return Some(Named { req, row: Some(open.row), expected, since: since(open) });
             }
         }
         for (open, expect) in owing() {
             let pre_empts = state.is_some_and(|state| {
-                profile.rows[open.row]
-                    .from
-                    .is_some_and(|from| !from.has(state))
+                profile.rows[open.row].from.is_some_and(|from| !from.has(state))
             });
-            if let Some(req) = open
-                .req
-                .filter(|_| pre_empts && open.lo <= env.now && open.moves())
+            if let Some(req) = open.req.filter(|_| pre_empts && open.lo <= env.now && open.moves())
             {
                 let expected = format!(
                     "{}: {} first",
                     profile.rows[open.row].title,
                     pattern_text(profile, &expect.emit)
                 );
-                return Some(Named {
-                    req,
-                    row: Some(open.row),
-                    expected,
-                    since: since(open),
-                });
+                return Some(Named { req, row: Some(open.row), expected, since: since(open) });
             }
         }
         if state == Some(config.state) {
@@ -237,10 +214,8 @@ impl Group {
                 return None;
             }
             let possible = self.possible(env.profile, env.now);
-            let req = choose_req(
-                &row.req,
-                &view(env, config, env.clocks, None, Some(event), possible),
-            )?;
+            let req =
+                choose_req(&row.req, &view(env, config, env.clocks, None, Some(event), possible))?;
             Some(Named {
                 req,
                 row: Some(ix),

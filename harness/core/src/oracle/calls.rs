@@ -84,11 +84,7 @@ pub(super) fn completed(
     if let (Some(req), false) = (own, call.overdue) {
         judge.satisfy(env.profile, req);
     }
-    let Some(rule) = settles
-        .codes
-        .iter()
-        .find(|rule| holds(rule.when.as_ref(), &facts))
-    else {
+    let Some(rule) = settles.codes.iter().find(|rule| holds(rule.when.as_ref(), &facts)) else {
         return Completion::Judged { violated: false };
     };
     let violated = judge_code(env, group, &call, row_req(rule, own), rule, event, judge);
@@ -220,11 +216,10 @@ pub(super) fn may_satisfy<'a>(
         RowBody::Settles(settles) => &settles.codes,
         _ => &[],
     };
-    row.req.iter().map(|case| case.req).chain(
-        codes
-            .iter()
-            .flat_map(|rule| [rule.req, rule.prefer_req].into_iter().flatten()),
-    )
+    row.req
+        .iter()
+        .map(|case| case.req)
+        .chain(codes.iter().flat_map(|rule| [rule.req, rule.prefer_req].into_iter().flatten()))
 }
 
 /// A guard of a call sees the states at the call, and what was seen since.

@@ -55,9 +55,7 @@ impl Client {
             clocks: SmallVec::from_elem(ClockState::default(), profile.clocks.len()),
             counts: vec![0; profile.heads.len()],
             calls: Vec::new(),
-            groups: (0..index.groups.len())
-                .map(|ix| Group::new(profile, index, ix))
-                .collect(),
+            groups: (0..index.groups.len()).map(|ix| Group::new(profile, index, ix)).collect(),
             dials: SmallVec::new(),
             link_up: true,
             last_attempt: None,
@@ -195,12 +193,7 @@ impl Client {
             for group in groups.iter_mut() {
                 group.deadlines(env, judge);
                 let server_side = group.is_server(profile);
-                let Group {
-                    duty,
-                    configs,
-                    failed,
-                    ..
-                } = group;
+                let Group { duty, configs, failed, .. } = group;
                 duty.deadlines(env, configs, failed, server_side, judge);
             }
             if let Some(group) = groups.first_mut() {
@@ -239,20 +232,11 @@ impl Client {
         let env = self.env(profile, index, settings, now);
         let calls = self.calls.iter().flat_map(|call| {
             let (warn, fail) = calls::due(&env, call);
-            [
-                warn.filter(|_| !call.warned),
-                Some(fail).filter(|_| !call.overdue),
-            ]
-            .into_iter()
-            .flatten()
+            [warn.filter(|_| !call.warned), Some(fail).filter(|_| !call.overdue)]
+                .into_iter()
+                .flatten()
         });
-        calls
-            .chain(
-                self.groups
-                    .iter()
-                    .filter_map(|group| group.next_deadline(&env)),
-            )
-            .min()
+        calls.chain(self.groups.iter().filter_map(|group| group.next_deadline(&env))).min()
     }
 
     /// The latest instant at which something that the case names will be decided.
@@ -271,11 +255,8 @@ impl Client {
         let calls = calls.map(|call| calls::due(&env, call).1);
         let groups = self.groups.iter().flat_map(|group| {
             let open = group.configs.iter().flat_map(|config| {
-                let rows = config
-                    .open
-                    .iter()
-                    .filter(move |open| !open.overdue)
-                    .filter_map(|open| {
+                let rows =
+                    config.open.iter().filter(move |open| !open.overdue).filter_map(|open| {
                         let row = &profile.rows[open.row];
                         let named = open.req.is_some_and(wanted)
                             || [row.early, row.withdrawn]
@@ -294,8 +275,7 @@ impl Client {
                         .filter_map(|armed| armed.until),
                 )
             });
-            open.chain(group.duty.pending(&env, wanted))
-                .collect::<Vec<_>>()
+            open.chain(group.duty.pending(&env, wanted)).collect::<Vec<_>>()
         });
         calls.chain(groups).max()
     }
@@ -448,10 +428,9 @@ impl Client {
                     .get(&rule.field)
                     .filter(|value| **value != crate::value::Value::Null);
                 let (met, expected) = match (&rule.check, value) {
-                    (ValueCheck::Required, value) => (
-                        value.is_some(),
-                        format!("a {} with every report", rule.field),
-                    ),
+                    (ValueCheck::Required, value) => {
+                        (value.is_some(), format!("a {} with every report", rule.field))
+                    }
                     (ValueCheck::OneOf(_), None) => (true, String::new()),
                     (ValueCheck::OneOf(names), Some(value)) => {
                         let text = value.to_string();
@@ -510,9 +489,7 @@ impl Client {
                     continue;
                 };
                 let config = &group.configs[0];
-                if patterns
-                    .iter()
-                    .any(|pattern| matches(pattern, words, event, config, None, None))
+                if patterns.iter().any(|pattern| matches(pattern, words, event, config, None, None))
                 {
                     self.cell(profile, config.state, stimulus, judge);
                 }
@@ -560,10 +537,8 @@ impl Client {
                 group.failed |= !group.is_server(profile);
             }
             if let Some((state, stimulus)) = self.last_cell {
-                for cell in judge
-                    .cells
-                    .iter_mut()
-                    .filter(|cell| (cell.0, cell.1) == (state, stimulus))
+                for cell in
+                    judge.cells.iter_mut().filter(|cell| (cell.0, cell.1) == (state, stimulus))
                 {
                     cell.2 = true;
                 }

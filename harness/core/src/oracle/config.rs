@@ -95,11 +95,7 @@ impl Config {
     /// The states that the client may be in by now: its own, and where rows that are due lead.
     pub(super) fn possible(&self, now: Micros, all: StateSet) -> StateSet {
         let mut set = StateSet::default().with(self.state);
-        for open in self
-            .open
-            .iter()
-            .filter(|open| open.lo <= now && !open.watch)
-        {
+        for open in self.open.iter().filter(|open| open.lo <= now && !open.watch) {
             match open.to {
                 Target::Stay => {}
                 Target::State(state) => set = set.with(state),
@@ -111,8 +107,6 @@ impl Config {
 
     /// Whether the client may have left its state by now without having said so.
     pub(super) fn leaving(&self, now: Micros) -> bool {
-        self.open
-            .iter()
-            .any(|open| open.lo <= now && open.moves() && !open.watch)
+        self.open.iter().any(|open| open.lo <= now && open.moves() && !open.watch)
     }
 }

@@ -59,10 +59,7 @@ impl Duty {
                 })
                 .collect()
         };
-        Self {
-            nevers: lasting(&index.while_nevers),
-            keeps: lasting(&index.keeps),
-        }
+        Self { nevers: lasting(&index.while_nevers), keeps: lasting(&index.keeps) }
     }
 
     /// Looks anew at which lasting rows are in force.
@@ -200,9 +197,7 @@ impl Duty {
                 }
             }
         }
-        config
-            .armed
-            .retain(|armed| armed.until.is_none_or(|until| until >= env.now));
+        config.armed.retain(|armed| armed.until.is_none_or(|until| until >= env.now));
     }
 
     /// When armed prohibitions are decided.
@@ -212,9 +207,7 @@ impl Duty {
             .iter()
             .filter(|armed| !armed.satisfied)
             .map(|armed| before(armed_decided(env, armed)));
-        decided
-            .chain(config.armed.iter().filter_map(|armed| armed.until))
-            .collect()
+        decided.chain(config.armed.iter().filter_map(|armed| armed.until)).collect()
     }
 
     /// When something of the lasting rows is next decided or overdue.
@@ -225,26 +218,21 @@ impl Duty {
         let nevers = self.nevers.iter().filter(|never| !never.satisfied);
         let nevers =
             nevers.filter_map(|never| Some(before(never.since? + exposure(env, never.row))));
-        let keeps = self
-            .keeps
-            .iter()
-            .filter(|keep| keep.since.is_some())
-            .flat_map(|keep| {
-                let RowBody::Keep(body) = &env.profile.rows[keep.row].body else {
-                    return [None, None, None];
-                };
-                let period = (!keep.satisfied && !keep.violated)
-                    .then(|| {
-                        keep.since.map(|since| {
-                            before(since + env.settings.length(env.profile, body.every))
-                        })
-                    })
-                    .flatten();
-                match gap(env, body, keep.last).filter(|_| !keep.violated) {
-                    Some((warn, fail)) => [period, warn.filter(|_| !keep.warned), Some(fail)],
-                    None => [period, None, None],
-                }
-            });
+        let keeps = self.keeps.iter().filter(|keep| keep.since.is_some()).flat_map(|keep| {
+            let RowBody::Keep(body) = &env.profile.rows[keep.row].body else {
+                return [None, None, None];
+            };
+            let period = (!keep.satisfied && !keep.violated)
+                .then(|| {
+                    keep.since
+                        .map(|since| before(since + env.settings.length(env.profile, body.every)))
+                })
+                .flatten();
+            match gap(env, body, keep.last).filter(|_| !keep.violated) {
+                Some((warn, fail)) => [period, warn.filter(|_| !keep.warned), Some(fail)],
+                None => [period, None, None],
+            }
+        });
         nevers.chain(keeps.flatten())
     }
 
@@ -278,9 +266,7 @@ fn before(at: Micros) -> Micros {
 }
 
 fn counts_dials(env: &Env<'_>, pattern: &crate::profile::machine::Pattern) -> bool {
-    env.index
-        .attempt
-        .is_some_and(|attempt| pattern.heads.contains(&attempt))
+    env.index.attempt.is_some_and(|attempt| pattern.heads.contains(&attempt))
 }
 
 /// From when on a gap warns, and when it fails; nothing while a dial is in progress.
@@ -291,10 +277,7 @@ fn gap(env: &Env<'_>, keep: &Keep, last: Micros) -> Option<(Option<Micros>, Micr
     let every = env.settings.length(env.profile, keep.every);
     let tolerance = env.settings.length(env.profile, keep.tolerance) + env.settings.slack;
     Some(match keep.every {
-        Length::Cap(_) => (
-            Some(last + every + tolerance),
-            last + every + every + tolerance,
-        ),
+        Length::Cap(_) => (Some(last + every + tolerance), last + every + every + tolerance),
         _ => (None, last + every + tolerance),
     })
 }
@@ -303,9 +286,7 @@ fn exposure(env: &Env<'_>, row: RowIx) -> Micros {
     let RowBody::Never(never) = &env.profile.rows[row].body else {
         return Micros::ZERO;
     };
-    let grace = never.grace.map_or(Micros::ZERO, |grace| {
-        env.settings.length(env.profile, grace)
-    });
+    let grace = never.grace.map_or(Micros::ZERO, |grace| env.settings.length(env.profile, grace));
     grace
         + match never.exposure {
             Some(exposure) => exposure,
@@ -377,11 +358,7 @@ impl Group {
                     Some(&armed.trigger.event),
                 );
             let req = armed.req.filter(|_| met)?;
-            Some(Forbidden {
-                row: armed.row,
-                req,
-                trigger: Some(Rc::clone(&armed.trigger.event)),
-            })
+            Some(Forbidden { row: armed.row, req, trigger: Some(Rc::clone(&armed.trigger.event)) })
         })
     }
 
@@ -396,13 +373,7 @@ impl Group {
     ) -> Option<Forbidden> {
         rows.iter().find_map(|&ix| {
             let row = &env.profile.rows[ix];
-            let RowBody::Never(Never {
-                on: None,
-                pattern,
-                grace,
-                ..
-            }) = &row.body
-            else {
+            let RowBody::Never(Never { on: None, pattern, grace, .. }) = &row.body else {
                 return None;
             };
             if !self.has(env, ix)
@@ -430,11 +401,7 @@ impl Group {
                 )
                 && holds(row.guard.as_ref(), &view);
             let req = choose_req(&row.req, &view).filter(|_| met)?;
-            Some(Forbidden {
-                row: ix,
-                req,
-                trigger: None,
-            })
+            Some(Forbidden { row: ix, req, trigger: None })
         })
     }
 }

@@ -87,9 +87,7 @@ impl Facts for View<'_> {
     }
 
     fn state_only_in(&self, set: StateSet) -> bool {
-        self.call
-            .map_or(self.possible, |call| call.possible)
-            .within(set)
+        self.call.map_or(self.possible, |call| call.possible).within(set)
     }
 
     fn via(&self, rows: &[RowIx]) -> bool {
@@ -114,19 +112,15 @@ impl Facts for View<'_> {
 
     fn term(&self, term: &Term) -> Value {
         let field = |event: Option<&Event>, name: &str| {
-            event
-                .and_then(|event| event.data.get(name))
-                .cloned()
-                .unwrap_or_default()
+            event.and_then(|event| event.data.get(name)).cloned().unwrap_or_default()
         };
         match term {
             Term::Literal(value) => value.clone(),
             Term::Duration(time) => (*time).into(),
             Term::Register(register) => self.config.registers[*register].clone(),
-            Term::Trigger(name) => field(
-                self.trigger.or_else(|| self.call.map(|call| &call.event)),
-                name,
-            ),
+            Term::Trigger(name) => {
+                field(self.trigger.or_else(|| self.call.map(|call| &call.event)), name)
+            }
             Term::Event(name) => field(self.event, name),
             Term::Elapsed(clock) => {
                 let clock = &self.clocks[*clock];
@@ -137,9 +131,7 @@ impl Facts for View<'_> {
                 }
             }
             Term::Held => self.now.since(self.config.entered).into(),
-            Term::Age => self
-                .call
-                .map_or(Value::Null, |call| self.now.since(call.at).into()),
+            Term::Age => self.call.map_or(Value::Null, |call| self.now.since(call.at).into()),
             Term::Count(head) => self.counts[usize::from(*head)].into(),
         }
     }
@@ -175,9 +167,9 @@ pub(super) fn allows(
         Constraint::Any => true,
         Constraint::OneOf(list) => list.iter().any(|value| value.means(have)),
         Constraint::NoneOf(list) => !list.iter().any(|value| value.means(have)),
-        Constraint::Same(field) => trigger
-            .and_then(|event| event.data.get(field))
-            .is_some_and(|value| value.means(have)),
+        Constraint::Same(field) => {
+            trigger.and_then(|event| event.data.get(field)).is_some_and(|value| value.means(have))
+        }
         Constraint::Register(register) => {
             let value = &config.registers[*register];
             *value == Value::Null || value.means(have)

@@ -9,17 +9,15 @@
 
 use super::config::{Armed, Config, Open, Trigger};
 use super::duty::Duty;
-use super::facts::{ClockState, Clocks, View, allows, matches};
+use super::facts::{Clocks, View, allows, matches};
 use super::index::{Index, Words, demands};
 use super::judge::{Breach, Judge};
-use super::words::{describe, pattern_text};
+use super::windows::{assign, cancels, exercised, on, open_on, rank, remove, withdraw};
+use super::words::describe;
 use super::{MAX_CONFIGURATIONS, Settings};
 use crate::profile::expr::Expr;
-use crate::profile::machine::{
-    Constraint, Expect, Modality, ReqCase, Row, RowBody, Source, StateSet, Subject, Target,
-    Trigger as On,
-};
-use crate::profile::{ClockIx, Length, MachineIx, Profile, ReqIx, RowIx, StateIx};
+use crate::profile::machine::{Modality, ReqCase, RowBody, StateSet, Subject, Target};
+use crate::profile::{ClockIx, MachineIx, Profile, ReqIx, RowIx, StateIx};
 use crate::time::Micros;
 use crate::trace::Event;
 use crate::value::Value;
@@ -54,16 +52,16 @@ pub(super) struct Group {
     pub(super) failed: bool,
     pub(super) overflow: bool,
     pub(super) duty: Duty,
-    history: Vec<Past>,
+    pub(super) history: Vec<Past>,
 }
 
 /// An event that rows listened to, with the clocks around it.
 #[derive(Clone, Debug)]
-struct Past {
-    event: Rc<Event>,
-    words: Words,
-    before: Clocks,
-    after: Clocks,
+pub(super) struct Past {
+    pub(super) event: Rc<Event>,
+    pub(super) words: Words,
+    pub(super) before: Clocks,
+    pub(super) after: Clocks,
 }
 
 impl Group {
@@ -100,11 +98,7 @@ impl Group {
     /// The states that the client may be in by now.
     pub(super) fn possible(&self, profile: &Profile, now: Micros) -> StateSet {
         let all = self.all_states(profile);
-        StateSet(
-            self.configs
-                .iter()
-                .fold(0, |set, config| set | config.possible(now, all).0),
-        )
+        StateSet(self.configs.iter().fold(0, |set, config| set | config.possible(now, all).0))
     }
 
     pub(super) fn is_server(&self, profile: &Profile) -> bool {
@@ -113,10 +107,7 @@ impl Group {
 
     /// The reported state, by name.
     pub(super) fn state_name<'a>(&self, profile: &'a Profile, config: &Config) -> Option<&'a str> {
-        profile.machines[self.leader]
-            .states
-            .get(config.state)
-            .map(SmolStr::as_str)
+        profile.machines[self.leader].states.get(config.state).map(SmolStr::as_str)
     }
 
     /// Clocks that an event started: rows that hang on them are armed.
@@ -181,9 +172,7 @@ impl Group {
         } else {
             // Of a closed kind, configurations that cannot explain the observation are gone; of an
             // open kind nothing obliged them to.
-            let owned = words
-                .iter()
-                .any(|head| env.index.touched(*head).owner.is_some());
+            let owned = words.iter().any(|head| env.index.touched(*head).owner.is_some());
             self.configs = explained;
             if !owned {
                 self.configs.extend(rest);
@@ -205,12 +194,7 @@ impl Group {
         before: Clocks,
         after: Clocks,
     ) {
-        self.history.push(Past {
-            event: Rc::clone(event),
-            words: words.clone(),
-            before,
-            after,
-        });
+        self.history.push(Past { event: Rc::clone(event), words: words.clone(), before, after });
     }
 
     /// Sets the group to what was reported after a breach.
@@ -223,10 +207,7 @@ impl Group {
     }
 
     /// What the event opens, arms and sets in this configuration.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call site; the parts belong together"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one call site; the parts belong together")]
     fn triggered(
         &self,
         env: &Env<'_>,
@@ -276,9 +257,7 @@ impl Group {
                                 }),
                             until: length
                                 .map(|length| env.now + env.settings.length(env.profile, length)),
-                            trigger: Trigger {
-                                event: Rc::clone(event),
-                            },
+                            trigger: Trigger { event: Rc::clone(event) },
                             satisfied: false,
                         });
                     }
@@ -365,10 +344,7 @@ impl Group {
             for (register, value) in assign(row, &config, open.event()) {
                 registers[register] = value;
             }
-            match ways
-                .iter_mut()
-                .find(|way| way.0 == target && way.1 == registers)
-            {
+            match ways.iter_mut().find(|way| way.0 == target && way.1 == registers) {
                 // The same way twice: what demands is what was answered.
                 Some(way) if rank(&config.open[way.2]) < rank(open) => way.2 = at,
                 Some(_) => {}
@@ -381,11 +357,9 @@ impl Group {
         let staying = |config: &Config| {
             let mut next = config.clone();
             for &at in &stays {
-                for (register, value) in assign(
-                    &env.profile.rows[config.open[at].row],
-                    config,
-                    config.open[at].event(),
-                ) {
+                for (register, value) in
+                    assign(&env.profile.rows[config.open[at].row], config, config.open[at].event())
+                {
                     next.registers[register] = value;
                 }
             }
@@ -430,10 +404,7 @@ impl Group {
         let RowBody::Expect(expect) = &row.body else {
             return;
         };
-        let span = (
-            open.event().map_or(event.n, |event| event.n).min(event.n),
-            event.n,
-        );
+        let span = (open.event().map_or(event.n, |event| event.n).min(event.n), event.n);
         for name in &expect.note {
             let value = super::facts::field(&event.data, name);
             judge.choose(
@@ -524,390 +495,10 @@ impl Group {
         config
     }
 
-    fn push(&self, env: &Env<'_>, config: &mut Config, open: Open) {
-        let row = &env.profile.rows[open.row];
-        if row.from.is_some_and(|from| !from.has(config.state)) {
-            return;
-        }
-        // A second trigger of an open row changes nothing; rows that bind fields of their trigger
-        // wait for each trigger apart, and what is only left of a withdrawn demand does not count.
-        let bound = binds(row);
-        let known = config.open.iter().any(|have| {
-            have.row == open.row
-                && !have.watch
-                && if bound {
-                    have.trigger == open.trigger
-                } else {
-                    have.modality == open.modality
-                }
-        });
-        if !known {
-            config.open.push(open);
-        }
-    }
-
-    /// Moves a configuration to a state, and replays in it what came after `effective`.
-    #[expect(clippy::too_many_arguments, reason = "a move is all of these")]
-    fn enter(
-        &self,
-        env: &Env<'_>,
-        config: &mut Config,
-        state: StateIx,
-        via: Option<RowIx>,
-        effective: Micros,
-        own: Option<u32>,
-        judge: &mut Judge,
-    ) {
-        let old = config.state;
-        let stays = |row: RowIx| {
-            env.profile.rows[row]
-                .from
-                .is_none_or(|from| from.has(state))
-        };
-        let mut offered: SmallVec<[u32; 2]> = SmallVec::new();
-        config.open.retain(|open| {
-            if stays(open.row) {
-                return true;
-            }
-            left(env, open, judge);
-            if let Some(event) = open
-                .event()
-                .filter(|event| event.kind == "call" && !open.watch)
-            {
-                offered.push(event.n);
-            }
-            false
-        });
-        config.armed.retain(|armed| stays(armed.row));
-        config.state = state;
-        config.via = via;
-        config.entered = env.now;
-        let from = self.history.partition_point(|past| {
-            past.event.at <= effective && own.is_none_or(|own| past.event.n < own)
-        });
-        let at_entry = self
-            .history
-            .get(from)
-            .map_or(env.clocks, |past| &past.before);
-        for (clock, state_of) in at_entry.iter().enumerate() {
-            if state_of.running() {
-                self.arm_clock(env, config, clock, at_entry, old, judge);
-            }
-        }
-        for (at, past) in self.history.iter().enumerate() {
-            let again = offered.contains(&past.event.n);
-            if at < from && !again {
-                continue;
-            }
-            if at >= from {
-                for (clock, after) in past.after.iter().enumerate() {
-                    let before = &past.before[clock];
-                    if after.running() && after != before {
-                        self.arm_clock(env, config, clock, &past.after, old, judge);
-                    }
-                }
-            }
-            self.replay(env, config, past, old, again, judge);
-            if at >= from {
-                for (clock, after) in past.after.iter().enumerate() {
-                    if past.before[clock].running() && !after.running() {
-                        for &row in &env.index.since[clock] {
-                            withdraw(
-                                env,
-                                config,
-                                |open| open.row == row && open.trigger.is_none(),
-                                past.event.at,
-                                judge,
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Offers a past event to the rows of a state that was entered later.
-    fn replay(
-        &self,
-        env: &Env<'_>,
-        config: &mut Config,
-        past: &Past,
-        old: StateIx,
-        again: bool,
-        judge: &mut Judge,
-    ) {
-        for head in &past.words {
-            let touched = env.index.touched(*head);
-            for &ix in &touched.cancels {
-                if self.has(env, ix) && cancels(env.profile, ix, &past.words, &past.event, config) {
-                    withdraw(
-                        env,
-                        config,
-                        |open| open.row == ix && open.lo < past.event.at,
-                        past.event.at,
-                        judge,
-                    );
-                }
-            }
-            for &ix in &touched.triggers {
-                let row = &env.profile.rows[ix];
-                let RowBody::Expect(expect) = &row.body else {
-                    continue;
-                };
-                let Some(from) = row.from.filter(|from| from.has(config.state)) else {
-                    continue;
-                };
-                if !self.has(env, ix)
-                    || (from.has(old) && !again && expect.modality == Modality::Must)
-                {
-                    continue;
-                }
-                let Some(patterns) = on(row) else { continue };
-                if !patterns
-                    .iter()
-                    .any(|pattern| matches(pattern, &past.words, &past.event, config, None, None))
-                {
-                    continue;
-                }
-                let possible = StateSet::default().with(config.state);
-                let view = View {
-                    now: past.event.at,
-                    ..view(
-                        env,
-                        config,
-                        &past.before,
-                        Some(&past.event),
-                        Some(&past.event),
-                        possible,
-                    )
-                };
-                if !holds(row.guard.as_ref(), &view) {
-                    continue;
-                }
-                let req = choose_req(&row.req, &view);
-                let open = open_on(env, row, ix, expect, req, &past.event, config.entered);
-                exercised(judge, row, req);
-                self.push(env, config, open);
-            }
-        }
-    }
-
-    fn arm_clock(
-        &self,
-        env: &Env<'_>,
-        config: &mut Config,
-        clock: ClockIx,
-        clocks: &Clocks,
-        old: StateIx,
-        judge: &mut Judge,
-    ) {
-        for &row in &env.index.since[clock] {
-            let seen = env.profile.rows[row].from.is_some_and(|from| from.has(old));
-            if self.has(env, row) && !seen {
-                self.arm_since(env, config, row, clock, clocks, judge);
-            }
-        }
-    }
-
-    /// Opens a row that hangs on a running clock, if the state and its guard allow.
-    fn arm_since(
-        &self,
-        env: &Env<'_>,
-        config: &mut Config,
-        ix: RowIx,
-        clock: ClockIx,
-        clocks: &Clocks,
-        judge: &mut Judge,
-    ) {
-        let row = &env.profile.rows[ix];
-        let RowBody::Expect(expect) = &row.body else {
-            return;
-        };
-        if row.from.is_some_and(|from| !from.has(config.state))
-            || config.open.iter().any(|open| open.row == ix && !open.watch)
-        {
-            return;
-        }
-        let possible = StateSet::default().with(config.state);
-        let view = view(env, config, clocks, None, None, possible);
-        if !holds(row.guard.as_ref(), &view) {
-            return;
-        }
-        let req = choose_req(&row.req, &view);
-        let ClockState { heard, sure, .. } = clocks[clock];
-        let base = (sure + expect.after).max(config.entered);
-        let (warn, hi) = window(env, expect, base);
-        exercised(judge, row, req);
-        config.open.push(Open {
-            row: ix,
-            modality: expect.modality,
-            lo: (heard + expect.after) - env.profile.tolerance.early,
-            warn,
-            hi,
-            req,
-            trigger: None,
-            to: expect.to,
-            overdue: false,
-            warned: false,
-            watch: false,
-        });
-    }
-
     /// The state that an observation reports.
     pub(super) fn reported(&self, profile: &Profile, event: &Event) -> Option<StateIx> {
         let state = event.data.text("state")?;
-        profile.machines[self.leader]
-            .states
-            .iter()
-            .position(|have| have == state)
-    }
-
-    /// Reports what is overdue at `env.now`, exclusively.
-    pub(super) fn deadlines(&mut self, env: &Env<'_>, judge: &mut Judge) {
-        for config in &mut self.configs {
-            // A withdrawn report that did not come.
-            config.open.retain(|open| {
-                let over = open.watch && open.hi.is_some_and(|hi| hi < env.now);
-                if over {
-                    let row = &env.profile.rows[open.row];
-                    for req in [row.withdrawn, row.early].into_iter().flatten() {
-                        judge.satisfy(env.profile, req);
-                    }
-                }
-                let gone = !open.watch
-                    && open.modality == Modality::May
-                    && open.hi.is_some_and(|hi| hi < env.now);
-                if gone {
-                    left(env, open, judge);
-                }
-                !over && !gone
-            });
-            self.duty.armed(env, config, judge);
-        }
-        self.overdue(env, judge);
-    }
-
-    /// A demand that is overdue in every configuration is a breach; configurations in which
-    /// something is overdue are gone as long as others remain.
-    fn overdue(&mut self, env: &Env<'_>, judge: &mut Judge) {
-        let late = |open: &Open| {
-            !open.overdue
-                && !open.watch
-                && open.modality == Modality::Must
-                && open.hi.is_some_and(|hi| hi < env.now)
-        };
-        if self
-            .configs
-            .iter()
-            .any(|config| !config.open.iter().any(late))
-        {
-            self.configs.retain(|config| !config.open.iter().any(late));
-        } else {
-            let mut named: Vec<Open> = self.configs[0]
-                .open
-                .iter()
-                .filter(|open| late(open))
-                .cloned()
-                .collect();
-            named.sort_by_key(|open| open.hi);
-            for config in &mut self.configs {
-                for open in config.open.iter_mut().filter(|open| late(open)) {
-                    open.overdue = true;
-                    open.warned = true;
-                }
-            }
-            for open in named {
-                let hi = open.hi.unwrap_or(env.now);
-                let violated = self.not_seen(env, &open, hi, judge, Judge::breach);
-                self.failed |= violated;
-            }
-        }
-        let slow = |open: &Open| {
-            !open.warned
-                && !open.watch
-                && open.modality == Modality::Must
-                && open.warn.is_some_and(|warn| warn < env.now)
-        };
-        let named: Vec<Open> = self.configs[0]
-            .open
-            .iter()
-            .filter(|open| slow(open))
-            .cloned()
-            .collect();
-        for open in named {
-            let warn = open.warn.unwrap_or(env.now);
-            self.not_seen(
-                env,
-                &open,
-                warn,
-                judge,
-                |judge, profile, settings, breach| {
-                    judge.warn(profile, settings, breach);
-                    false
-                },
-            );
-            for config in &mut self.configs {
-                for have in config
-                    .open
-                    .iter_mut()
-                    .filter(|have| have.row == open.row && have.trigger == open.trigger)
-                {
-                    have.warned = true;
-                }
-            }
-        }
-    }
-
-    /// Reports that what a row demands was not seen by `deadline`.
-    fn not_seen(
-        &self,
-        env: &Env<'_>,
-        open: &Open,
-        deadline: Micros,
-        judge: &mut Judge,
-        grade: impl Fn(&mut Judge, &Profile, &Settings, Breach<'_>) -> bool,
-    ) -> bool {
-        let Some(req) = open.req else { return false };
-        let row = &env.profile.rows[open.row];
-        let RowBody::Expect(expect) = &row.body else {
-            return false;
-        };
-        let since = open.event().map_or(env.last_n, |event| event.n);
-        let wanted = pattern_text(env.profile, &expect.emit);
-        grade(
-            judge,
-            env.profile,
-            env.settings,
-            Breach {
-                req,
-                row: Some(open.row),
-                rule: "",
-                client: env.client,
-                server_side: self.is_server(env.profile),
-                at: deadline,
-                expected: format!("{}: {wanted} between {} and {deadline}", row.title, open.lo),
-                observed: "nothing of the kind".to_owned(),
-                trace: (since.min(env.last_n), env.last_n),
-                consequent: self.failed,
-            },
-        )
-    }
-
-    /// When something next becomes overdue, is to be warned of, or is decided.
-    pub(super) fn next_deadline(&self, env: &Env<'_>) -> Option<Micros> {
-        let config = self.configs.iter().flat_map(|config| {
-            let open = config
-                .open
-                .iter()
-                .filter(|open| !open.overdue)
-                .flat_map(|open| {
-                    [open.hi, open.warn.filter(|_| !open.warned)]
-                        .into_iter()
-                        .flatten()
-                });
-            open.chain(self.duty.armed_deadlines(env, config))
-        });
-        config.chain(self.duty.next_deadline(env)).min()
+        profile.machines[self.leader].states.iter().position(|have| have == state)
     }
 }
 
@@ -935,16 +526,7 @@ pub(super) fn view<'a>(
     event: Option<&'a Event>,
     possible: StateSet,
 ) -> View<'a> {
-    View {
-        config,
-        clocks,
-        counts: env.counts,
-        now: env.now,
-        trigger,
-        event,
-        call: None,
-        possible,
-    }
+    View { config, clocks, counts: env.counts, now: env.now, trigger, event, call: None, possible }
 }
 
 pub(super) fn holds(guard: Option<&Expr>, view: &View<'_>) -> bool {
@@ -953,228 +535,5 @@ pub(super) fn holds(guard: Option<&Expr>, view: &View<'_>) -> bool {
 
 /// The first requirement whose condition holds.
 pub(super) fn choose_req(cases: &[ReqCase], view: &View<'_>) -> Option<ReqIx> {
-    cases
-        .iter()
-        .find(|case| holds(case.when.as_ref(), view))
-        .map(|case| case.req)
-}
-
-fn on(row: &Row) -> Option<&[crate::profile::machine::Pattern]> {
-    match &row.body {
-        RowBody::Expect(Expect {
-            trigger: On::On(patterns),
-            ..
-        })
-        | RowBody::Silent {
-            trigger: On::On(patterns),
-            ..
-        }
-        | RowBody::Choice {
-            trigger: On::On(patterns),
-            ..
-        } => Some(patterns),
-        RowBody::Never(never) => never.on.as_ref().map(|(patterns, _)| patterns.as_slice()),
-        _ => None,
-    }
-}
-
-fn cancels(profile: &Profile, row: RowIx, words: &Words, event: &Event, config: &Config) -> bool {
-    let unless = match &profile.rows[row].body {
-        RowBody::Expect(expect) => &expect.unless,
-        RowBody::Never(never) => &never.unless,
-        _ => return false,
-    };
-    unless
-        .iter()
-        .any(|pattern| matches(pattern, words, event, config, None, None))
-}
-
-/// A row that binds fields of its trigger waits for each trigger apart.
-fn binds(row: &Row) -> bool {
-    match &row.body {
-        RowBody::Expect(expect) => expect
-            .emit
-            .fields
-            .iter()
-            .any(|(_, want)| matches!(want, Constraint::Same(_))),
-        _ => false,
-    }
-}
-
-fn open_on(
-    env: &Env<'_>,
-    row: &Row,
-    ix: RowIx,
-    expect: &Expect,
-    req: Option<ReqIx>,
-    event: &Rc<Event>,
-    entered: Micros,
-) -> Open {
-    let at = event.at + expect.after;
-    let base = if row.from.is_some() {
-        at.max(entered)
-    } else {
-        at
-    };
-    let (warn, hi) = window(env, expect, base);
-    Open {
-        row: ix,
-        modality: expect.modality,
-        lo: at - env.profile.tolerance.early,
-        warn,
-        hi,
-        req,
-        trigger: Some(Trigger {
-            event: Rc::clone(event),
-        }),
-        to: expect.to,
-        overdue: false,
-        warned: false,
-        watch: false,
-    }
-}
-
-/// From when on an arrival warns, and when it is overdue, counted from `base`.
-fn window(env: &Env<'_>, expect: &Expect, base: Micros) -> (Option<Micros>, Option<Micros>) {
-    let slack = env.settings.slack;
-    let (warn, hi) = match (expect.within, expect.modality) {
-        (None, Modality::May) => (None, None),
-        (None, Modality::Must) => (None, Some(base + env.profile.tolerance.late + slack)),
-        (Some(length @ Length::Cap(_)), Modality::Must) => {
-            let cap = env.settings.length(env.profile, length);
-            (Some(base + cap + slack), Some(base + cap + cap + slack))
-        }
-        (Some(length), _) => (
-            None,
-            Some(base + env.settings.length(env.profile, length) + slack),
-        ),
-    };
-    let own = expect
-        .warn_after
-        .map(|length| base + env.settings.length(env.profile, length) + slack);
-    (own.or(warn), hi)
-}
-
-/// Withdraws rows. Before its window a demand is gone, and only a watch stays that the report does
-/// not come all the same; from its window on, or within the tolerance before it, the report may
-/// still come for a while.
-fn withdraw(
-    env: &Env<'_>,
-    config: &mut Config,
-    which: impl Fn(&Open) -> bool,
-    at: Micros,
-    judge: &mut Judge,
-) {
-    let late = env.profile.tolerance.late + env.settings.slack;
-    let mut watches = Vec::new();
-    config.open.retain_mut(|open| {
-        if open.watch || !which(open) {
-            return true;
-        }
-        let row = &env.profile.rows[open.row];
-        if at < open.lo
-            && open.modality == Modality::Must
-            && (row.withdrawn.is_some() || row.early.is_some())
-        {
-            for req in [row.withdrawn, row.early].into_iter().flatten() {
-                judge.mark(req, crate::record::Judgement::Undetermined);
-            }
-            watches.push(Open {
-                watch: true,
-                lo: at,
-                hi: Some(open.lo + late),
-                ..open.clone()
-            });
-        }
-        if at + late < open.lo {
-            return false;
-        }
-        open.modality = Modality::May;
-        open.warn = None;
-        let until = at.max(open.lo) + late;
-        open.hi = Some(open.hi.map_or(until, |hi| hi.min(until)));
-        true
-    });
-    config.open.append(&mut watches);
-}
-
-/// Takes closed rows out; a plain permission stays as long as its state does.
-fn remove(next: &mut Config, env: &Env<'_>, gone: &[usize], before: &Config) {
-    let mut at = 0;
-    next.open.retain(|_| {
-        let index = at;
-        at += 1;
-        if !gone.contains(&index) {
-            return true;
-        }
-        let row = &env.profile.rows[before.open[index].row];
-        matches!(&row.body, RowBody::Expect(expect) if expect.modality == Modality::May)
-            && !binds(row)
-    });
-}
-
-/// A permission that ends unused is a choice, too.
-fn left(env: &Env<'_>, open: &Open, judge: &mut Judge) {
-    let row = &env.profile.rows[open.row];
-    let may = matches!(&row.body, RowBody::Expect(expect) if expect.modality == Modality::May);
-    if may
-        && open.req.is_some()
-        && !judge
-            .choices
-            .iter()
-            .any(|have| have.row == row.id && have.client == *env.client)
-    {
-        let n = open.event().map_or(env.last_n, |event| event.n);
-        judge.choose(
-            env.profile,
-            open.req,
-            row.id.clone(),
-            env.client,
-            "no report".to_owned(),
-            n,
-        );
-    }
-}
-
-fn exercised(judge: &mut Judge, row: &Row, req: Option<ReqIx>) {
-    if let Some(req) = req.filter(|_| demands(&row.body)) {
-        judge.mark(req, crate::record::Judgement::Undetermined);
-    }
-}
-
-fn assign(row: &Row, config: &Config, trigger: Option<&Event>) -> Vec<(usize, Value)> {
-    let field = |name: &str| {
-        trigger
-            .map(|event| super::facts::field(&event.data, name))
-            .unwrap_or_default()
-    };
-    row.set
-        .iter()
-        .map(|set| {
-            let value = match &set.value {
-                Source::Literal(value) => value.clone(),
-                Source::Plus(n) => match &config.registers[set.register] {
-                    Value::Int(have) => Value::Int(have.saturating_add(*n)),
-                    _ => Value::Int(*n),
-                },
-                Source::Trigger(name) => field(name),
-                Source::NotTrigger(name) => Value::Bool(!field(name).is_truthy()),
-            };
-            (set.register, value)
-        })
-        .collect()
-}
-
-/// What demands is the better explanation, and the earlier one among equals.
-fn rank(open: &Open) -> (Modality, std::cmp::Reverse<Micros>) {
-    (open.modality, std::cmp::Reverse(open.lo))
-}
-
-impl Group {
-    /// Records, at the end, what permissions were left unused.
-    pub(super) fn unused(&self, env: &Env<'_>, judge: &mut Judge) {
-        for open in self.configs.iter().flat_map(|config| &config.open) {
-            left(env, open, judge);
-        }
-    }
+    cases.iter().find(|case| holds(case.when.as_ref(), view)).map(|case| case.req)
 }

@@ -151,19 +151,12 @@ impl Index {
                 self.each(&never.unless, |touched| touched.cancels.push(ix));
                 let of_self = never.pattern.of_self;
                 self.each([&never.pattern], |touched| {
-                    if of_self {
-                        &mut touched.nevers_of_self
-                    } else {
-                        &mut touched.nevers
-                    }
-                    .push(ix);
+                    if of_self { &mut touched.nevers_of_self } else { &mut touched.nevers }
+                        .push(ix);
                 });
                 tempting = never.exposure.is_none()
                     && never.pattern.heads.iter().any(|head| {
-                        matches!(
-                            Head::parse(profile.heads.text(*head)).kind,
-                            "attempt" | "sent"
-                        )
+                        matches!(Head::parse(profile.heads.text(*head)).kind, "attempt" | "sent")
                     });
             }
             RowBody::Keep(keep) => {

@@ -60,14 +60,7 @@ impl Judge {
     /// Marks a requirement satisfied, or recorded where it is OPEN.
     pub(super) fn satisfy(&mut self, profile: &Profile, req: ReqIx) {
         let open = profile.requirements[req].strictness == Strictness::Open;
-        self.mark(
-            req,
-            if open {
-                Judgement::Recorded
-            } else {
-                Judgement::Satisfied
-            },
-        );
+        self.mark(req, if open { Judgement::Recorded } else { Judgement::Satisfied });
     }
 
     /// Grades a breach. Returns whether it violates.
@@ -94,9 +87,8 @@ impl Judge {
     ) -> bool {
         let requirement = &profile.requirements[breach.req];
         let row = breach.row.map(|row| &profile.rows[row]);
-        let own = requirement
-            .strictness
-            .min(row.and_then(|row| row.strict).unwrap_or(Strictness::Must));
+        let own =
+            requirement.strictness.min(row.and_then(|row| row.strict).unwrap_or(Strictness::Must));
         let strictness = own.min(at_most);
         let row_id = row.map_or_else(|| SmolStr::from(breach.rule), |row| row.id.clone());
         if strictness == Strictness::Open {
@@ -118,11 +110,7 @@ impl Judge {
             basis: requirement.basis,
             strictness,
             client: breach.client.clone(),
-            side: SmolStr::new_static(if breach.server_side {
-                "server"
-            } else {
-                "client"
-            }),
+            side: SmolStr::new_static(if breach.server_side { "server" } else { "client" }),
             at: breach.at,
             expected: breach.expected,
             observed: breach.observed,
@@ -160,23 +148,13 @@ impl Judge {
             .any(|have| have.row == row && have.client == *client && have.choice == choice);
         if !known {
             let requirement = req.map(|req| profile.requirements[req].id.clone());
-            self.choices.push(Choice {
-                requirement,
-                row,
-                client: client.clone(),
-                choice,
-                n,
-            });
+            self.choices.push(Choice { requirement, row, client: client.clone(), choice, n });
         }
     }
 
     /// Records that a cell was exercised.
     pub(super) fn cell(&mut self, state: StateIx, stimulus: StimulusIx) {
-        if !self
-            .cells
-            .iter()
-            .any(|cell| (cell.0, cell.1) == (state, stimulus))
-        {
+        if !self.cells.iter().any(|cell| (cell.0, cell.1) == (state, stimulus)) {
             self.cells.push((state, stimulus, false));
         }
     }

@@ -3,7 +3,8 @@
 //! It keeps, for each client, the set of configurations that the table allows, and reports what
 //! none of them explains, what is overdue in all of them, what a `never` forbids, and what breaks
 //! a count or a rate. The modules: [`index`] (which rows an event touches), `facts` (clocks and
-//! guards), `config` and `group` (configurations and how events move them), `duty` (what lasts),
+//! guards), `config`, `group`, `moves`, `windows` and `overdue` (configurations and how events and time
+//! move them), `duty` (what lasts),
 //! `calls`, `attribution` (names what is unexplained), `judge` (grades and collects), [`verdict`].
 //!
 //! Not responsible for playing scenarios or knowing any clock: events bring their times.
@@ -20,7 +21,10 @@ mod facts;
 mod group;
 pub mod index;
 mod judge;
+mod moves;
+mod overdue;
 pub mod verdict;
+mod windows;
 mod words;
 
 use crate::profile::{CapIx, ClockIx, Length, Profile, ReqIx, StateIx};
@@ -51,11 +55,7 @@ impl Settings {
     /// The profile's own caps, no slack.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
-        Self {
-            slack: Micros::ZERO,
-            caps: profile.caps.values().copied().collect(),
-            strict: false,
-        }
+        Self { slack: Micros::ZERO, caps: profile.caps.values().copied().collect(), strict: false }
     }
 
     /// A duration as a table writes it.
@@ -112,10 +112,8 @@ impl<'p> Oracle<'p> {
         settings: &'p Settings,
         clients: impl IntoIterator<Item = (SmolStr, SmolStr)>,
     ) -> Self {
-        let clients = clients
-            .into_iter()
-            .map(|(name, uid)| Client::new(profile, index, name, uid))
-            .collect();
+        let clients =
+            clients.into_iter().map(|(name, uid)| Client::new(profile, index, name, uid)).collect();
         let mut oracle = Self {
             profile,
             index,
@@ -135,13 +133,7 @@ impl<'p> Oracle<'p> {
     /// Takes in the next event of the trace.
     pub fn observe(&mut self, event: &Event) {
         self.advance(event.at);
-        let words: Words = self
-            .profile
-            .heads
-            .of(event.head())
-            .into_iter()
-            .flatten()
-            .collect();
+        let words: Words = self.profile.heads.of(event.head()).into_iter().flatten().collect();
         let Some(at) = event
             .client
             .as_ref()
@@ -157,10 +149,7 @@ impl<'p> Oracle<'p> {
             return;
         }
         let event = Rc::new(event.clone());
-        if words
-            .iter()
-            .any(|head| !index.touched(*head).nevers_of_self.is_empty())
-        {
+        if words.iter().any(|head| !index.touched(*head).nevers_of_self.is_empty()) {
             for client in self.clients.iter_mut() {
                 if event.data.text("uid") == Some(client.uid.as_str())
                     && event.client.as_ref() != Some(&client.name)
@@ -226,9 +215,7 @@ impl<'p> Oracle<'p> {
     #[must_use]
     pub fn owes(&self, client: usize) -> Option<Micros> {
         self.clients[client]
-            .pending(self.profile, self.index, self.settings, self.now, &|_| {
-                false
-            })
+            .pending(self.profile, self.index, self.settings, self.now, &|_| false)
             .filter(|until| *until >= self.now)
     }
 
@@ -261,17 +248,9 @@ impl<'p> Oracle<'p> {
             client.finish(profile, index, settings, now, complete, &mut self.judge);
             overflow |= client.groups.iter().any(|group| group.overflow);
         }
-        let states: &[SmolStr] = profile
-            .main_machine()
-            .map_or(&[], |(_, machine)| &machine.states);
+        let states: &[SmolStr] = profile.main_machine().map_or(&[], |(_, machine)| &machine.states);
         let name = |state: StateIx| states.get(state).cloned().unwrap_or_default();
-        let Judge {
-            statuses,
-            findings,
-            warnings,
-            choices,
-            cells,
-        } = self.judge;
+        let Judge { statuses, findings, warnings, choices, cells } = self.judge;
         Judged {
             requirements: statuses
                 .into_iter()

@@ -39,37 +39,22 @@ pub fn conclude(
         .filter(|(req, judgement)| *judgement == Judgement::Undetermined && named.contains(req))
         .map(|(req, _)| profile.requirements[*req].id.as_str())
         .collect();
-    let lab = judged
-        .findings
-        .iter()
-        .find(|finding| finding.side == "server");
+    let lab = judged.findings.iter().find(|finding| finding.side == "server");
     let (verdict, reason) = if let Some(error) = &conduct.error {
         (Verdict::Error, Some(error.clone()))
     } else if let Some(finding) = lab {
         (
             Verdict::Error,
-            Some(format!(
-                "lab-violation: the lab broke its own duty {}",
-                finding.requirement
-            )),
+            Some(format!("lab-violation: the lab broke its own duty {}", finding.requirement)),
         )
     } else if !judged.findings.is_empty() {
         (Verdict::Fail, None)
     } else if judged.overflow {
-        (
-            Verdict::Inconclusive,
-            Some("too-many-configurations".to_owned()),
-        )
+        (Verdict::Inconclusive, Some("too-many-configurations".to_owned()))
     } else if let Some(missed) = &conduct.missed {
-        (
-            Verdict::Inconclusive,
-            Some(format!("steering-missed: {missed}")),
-        )
+        (Verdict::Inconclusive, Some(format!("steering-missed: {missed}")))
     } else if !open.is_empty() {
-        (
-            Verdict::Inconclusive,
-            Some(format!("undetermined: {}", open.join(", "))),
-        )
+        (Verdict::Inconclusive, Some(format!("undetermined: {}", open.join(", "))))
     } else {
         (Verdict::Pass, None)
     };

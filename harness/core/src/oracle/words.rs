@@ -15,20 +15,17 @@ const LONGEST: usize = 80;
 pub(super) fn describe(event: &Event) -> String {
     let head = event.head();
     let (mut text, hide): (String, &[&str]) = match (event.plane, head.kind) {
-        (Plane::Control, "state") => (
-            format!("state {}", shown(event, "state")),
-            &["state", "raw", "raw-reason"],
-        ),
+        (Plane::Control, "state") => {
+            (format!("state {}", shown(event, "state")), &["state", "raw", "raw-reason"])
+        }
         (Plane::Control, "result") => (format!("{} completes", head.name), &["op", "call", "raw"]),
-        (Plane::Control, "event") => (
-            format!("callback {}", shorten(head.name)),
-            &["event", "raw"],
-        ),
+        (Plane::Control, "event") => {
+            (format!("callback {}", shorten(head.name)), &["event", "raw"])
+        }
         (Plane::Control, _) => (format!("call {}", head.name), &["op", "call", "raw"]),
-        (Plane::Wire, kind) => (
-            format!("frame {} {kind}", shorten(head.name)),
-            &["dir", "message", "text", "conn"],
-        ),
+        (Plane::Wire, kind) => {
+            (format!("frame {} {kind}", shorten(head.name)), &["dir", "message", "text", "conn"])
+        }
         (Plane::Network, _) => (network(head), &["conn"]),
         _ => (head.to_string(), &[]),
     };
@@ -37,11 +34,7 @@ pub(super) fn describe(event: &Event) -> String {
         .iter()
         .filter(|(name, value)| !hide.contains(&name.as_str()) && **value != Value::Null)
         .map(|(name, value)| {
-            format!(
-                "{} {}",
-                name.trim_end_matches("_ms"),
-                shorten(&value.to_string())
-            )
+            format!("{} {}", name.trim_end_matches("_ms"), shorten(&value.to_string()))
         })
         .collect();
     if !fields.is_empty() {
@@ -59,10 +52,10 @@ fn network(head: Head<'_>) -> String {
 }
 
 fn shown(event: &Event, field: &str) -> String {
-    event.data.get(field).map_or_else(
-        || "without a name".to_owned(),
-        |value| shorten(&value.to_string()),
-    )
+    event
+        .data
+        .get(field)
+        .map_or_else(|| "without a name".to_owned(), |value| shorten(&value.to_string()))
 }
 
 fn shorten(text: &str) -> String {
@@ -90,11 +83,8 @@ pub(super) fn pattern_text(profile: &Profile, pattern: &Pattern) -> String {
             }
         })
         .collect();
-    let fields: Vec<String> = pattern
-        .fields
-        .iter()
-        .filter_map(|(name, want)| constraint(name, want))
-        .collect();
+    let fields: Vec<String> =
+        pattern.fields.iter().filter_map(|(name, want)| constraint(name, want)).collect();
     let mut text = heads.join(" or ");
     if !fields.is_empty() {
         text.push_str(&format!(" ({})", fields.join(", ")));
@@ -104,13 +94,8 @@ pub(super) fn pattern_text(profile: &Profile, pattern: &Pattern) -> String {
 
 /// A constraint in words; `None` where it allows everything.
 pub(super) fn constraint(name: &str, want: &Constraint) -> Option<String> {
-    let list = |values: &[Value]| {
-        values
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" or ")
-    };
+    let list =
+        |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
     match want {
         Constraint::Any => None,
         Constraint::OneOf(values) => Some(format!("{name} {}", list(values))),

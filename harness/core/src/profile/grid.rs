@@ -82,8 +82,6 @@ impl Grid {
     /// The cell of a state and a stimulus, where it exists.
     #[must_use]
     pub fn cell(&self, state: StateIx, stimulus: StimulusIx) -> Option<usize> {
-        self.cells
-            .iter()
-            .position(|cell| cell.state == state && cell.stimulus == stimulus)
+        self.cells.iter().position(|cell| cell.state == state && cell.stimulus == stimulus)
     }
 }

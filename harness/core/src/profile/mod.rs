@@ -221,10 +221,7 @@ impl Profile {
     /// The machine whose states clients report, or the first with states.
     #[must_use]
     pub fn main_machine(&self) -> Option<(MachineIx, &Machine)> {
-        self.machines
-            .iter()
-            .enumerate()
-            .find(|(_, machine)| !machine.states.is_empty())
+        self.machines.iter().enumerate().find(|(_, machine)| !machine.states.is_empty())
     }
 
     /// The row with this id.

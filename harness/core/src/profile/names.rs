@@ -58,16 +58,12 @@ impl Enumeration {
         if let Some((name, _)) = self.values.get_key_value(said) {
             return Some(name);
         }
-        self.spellings
-            .get(said.trim())
-            .or_else(|| self.spellings.get(&said.trim().to_lowercase()))
+        self.spellings.get(said.trim()).or_else(|| self.spellings.get(&said.trim().to_lowercase()))
     }
 
     /// The names with their aliases, in order.
     pub fn values(&self) -> impl Iterator<Item = (&SmolStr, &[SmolStr])> {
-        self.values
-            .iter()
-            .map(|(name, aliases)| (name, aliases.as_slice()))
+        self.values.iter().map(|(name, aliases)| (name, aliases.as_slice()))
     }
 
     /// Whether this is one of the names.
@@ -87,10 +83,7 @@ impl Names {
             Value::Int(n) => SmolStr::from(n.to_string()),
             _ => return,
         };
-        let name = self
-            .enums
-            .get(enumeration)
-            .and_then(|values| values.name(&text));
+        let name = self.enums.get(enumeration).and_then(|values| values.name(&text));
         if name == Some(&text) {
             return;
         }
@@ -105,10 +98,6 @@ impl Names {
     #[must_use]
     pub fn code_enum(&self, op: &str) -> SmolStr {
         let own = smol_str::format_smolstr!("code.{op}");
-        if self.enums.contains_key(&own) {
-            own
-        } else {
-            SmolStr::new_static("code")
-        }
+        if self.enums.contains_key(&own) { own } else { SmolStr::new_static("code") }
     }
 }

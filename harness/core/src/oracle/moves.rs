@@ -1,0 +1,234 @@
+//! How a configuration moves: rows open, a state is entered, and what came after the closed row's
+//! own trigger is replayed in it.
+//!
+//! A move counts from its trigger, though it is seen only at its report. Not responsible for
+//! deciding which row a report closes ([`super::group`]).
+//!
+//! Invariant: a row that has seen its trigger in the old state is not triggered by it again.
+
+use super::config::{Config, Open};
+use super::facts::{ClockState, Clocks, View, matches};
+use super::group::{Env, Group, Past, choose_req, holds, view};
+use super::judge::Judge;
+use super::windows::{binds, cancels, exercised, left, on, open_on, window, withdraw};
+use crate::profile::machine::{Modality, RowBody, StateSet};
+use crate::profile::{ClockIx, RowIx, StateIx};
+use crate::time::Micros;
+use smallvec::SmallVec;
+
+impl Group {
+    pub(super) fn push(&self, env: &Env<'_>, config: &mut Config, open: Open) {
+        let row = &env.profile.rows[open.row];
+        if row.from.is_some_and(|from| !from.has(config.state)) {
+            return;
+        }
+        // A second trigger of an open row changes nothing; rows that bind fields of their trigger
+        // wait for each trigger apart, and what is only left of a withdrawn demand does not count.
+        let bound = binds(row);
+        let known = config.open.iter().any(|have| {
+            have.row == open.row
+                && !have.watch
+                && if bound { have.trigger == open.trigger } else { have.modality == open.modality }
+        });
+        if !known {
+            config.open.push(open);
+        }
+    }
+
+    /// Moves a configuration to a state, and replays in it what came after `effective`.
+    #[expect(clippy::too_many_arguments, reason = "a move is all of these")]
+    pub(super) fn enter(
+        &self,
+        env: &Env<'_>,
+        config: &mut Config,
+        state: StateIx,
+        via: Option<RowIx>,
+        effective: Micros,
+        own: Option<u32>,
+        judge: &mut Judge,
+    ) {
+        let old = config.state;
+        let stays = |row: RowIx| env.profile.rows[row].from.is_none_or(|from| from.has(state));
+        let mut offered: SmallVec<[u32; 2]> = SmallVec::new();
+        config.open.retain(|open| {
+            if stays(open.row) {
+                return true;
+            }
+            left(env, open, judge);
+            if let Some(event) = open.event().filter(|event| event.kind == "call" && !open.watch) {
+                offered.push(event.n);
+            }
+            false
+        });
+        config.armed.retain(|armed| stays(armed.row));
+        config.state = state;
+        config.via = via;
+        config.entered = env.now;
+        let from = self.history.partition_point(|past| {
+            past.event.at <= effective && own.is_none_or(|own| past.event.n < own)
+        });
+        let at_entry = self.history.get(from).map_or(env.clocks, |past| &past.before);
+        for (clock, state_of) in at_entry.iter().enumerate() {
+            if state_of.running() {
+                self.arm_clock(env, config, clock, at_entry, old, judge);
+            }
+        }
+        for (at, past) in self.history.iter().enumerate() {
+            let again = offered.contains(&past.event.n);
+            if at < from && !again {
+                continue;
+            }
+            if at >= from {
+                for (clock, after) in past.after.iter().enumerate() {
+                    let before = &past.before[clock];
+                    if after.running() && after != before {
+                        self.arm_clock(env, config, clock, &past.after, old, judge);
+                    }
+                }
+            }
+            self.replay(env, config, past, old, again, judge);
+            if at >= from {
+                for (clock, after) in past.after.iter().enumerate() {
+                    if past.before[clock].running() && !after.running() {
+                        for &row in &env.index.since[clock] {
+                            withdraw(
+                                env,
+                                config,
+                                |open| open.row == row && open.trigger.is_none(),
+                                past.event.at,
+                                judge,
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offers a past event to the rows of a state that was entered later.
+    fn replay(
+        &self,
+        env: &Env<'_>,
+        config: &mut Config,
+        past: &Past,
+        old: StateIx,
+        again: bool,
+        judge: &mut Judge,
+    ) {
+        for head in &past.words {
+            let touched = env.index.touched(*head);
+            for &ix in &touched.cancels {
+                if self.has(env, ix) && cancels(env.profile, ix, &past.words, &past.event, config) {
+                    withdraw(
+                        env,
+                        config,
+                        |open| open.row == ix && open.lo < past.event.at,
+                        past.event.at,
+                        judge,
+                    );
+                }
+            }
+            for &ix in &touched.triggers {
+                let row = &env.profile.rows[ix];
+                let RowBody::Expect(expect) = &row.body else {
+                    continue;
+                };
+                let Some(from) = row.from.filter(|from| from.has(config.state)) else {
+                    continue;
+                };
+                if !self.has(env, ix)
+                    || (from.has(old) && !again && expect.modality == Modality::Must)
+                {
+                    continue;
+                }
+                let Some(patterns) = on(row) else { continue };
+                if !patterns
+                    .iter()
+                    .any(|pattern| matches(pattern, &past.words, &past.event, config, None, None))
+                {
+                    continue;
+                }
+                let possible = StateSet::default().with(config.state);
+                let view = View {
+                    now: past.event.at,
+                    ..view(
+                        env,
+                        config,
+                        &past.before,
+                        Some(&past.event),
+                        Some(&past.event),
+                        possible,
+                    )
+                };
+                if !holds(row.guard.as_ref(), &view) {
+                    continue;
+                }
+                let req = choose_req(&row.req, &view);
+                let open = open_on(env, row, ix, expect, req, &past.event, config.entered);
+                exercised(judge, row, req);
+                self.push(env, config, open);
+            }
+        }
+    }
+
+    fn arm_clock(
+        &self,
+        env: &Env<'_>,
+        config: &mut Config,
+        clock: ClockIx,
+        clocks: &Clocks,
+        old: StateIx,
+        judge: &mut Judge,
+    ) {
+        for &row in &env.index.since[clock] {
+            let seen = env.profile.rows[row].from.is_some_and(|from| from.has(old));
+            if self.has(env, row) && !seen {
+                self.arm_since(env, config, row, clock, clocks, judge);
+            }
+        }
+    }
+
+    /// Opens a row that hangs on a running clock, if the state and its guard allow.
+    pub(super) fn arm_since(
+        &self,
+        env: &Env<'_>,
+        config: &mut Config,
+        ix: RowIx,
+        clock: ClockIx,
+        clocks: &Clocks,
+        judge: &mut Judge,
+    ) {
+        let row = &env.profile.rows[ix];
+        let RowBody::Expect(expect) = &row.body else {
+            return;
+        };
+        if row.from.is_some_and(|from| !from.has(config.state))
+            || config.open.iter().any(|open| open.row == ix && !open.watch)
+        {
+            return;
+        }
+        let possible = StateSet::default().with(config.state);
+        let view = view(env, config, clocks, None, None, possible);
+        if !holds(row.guard.as_ref(), &view) {
+            return;
+        }
+        let req = choose_req(&row.req, &view);
+        let ClockState { heard, sure, .. } = clocks[clock];
+        let base = (sure + expect.after).max(config.entered);
+        let (warn, hi) = window(env, expect, base);
+        exercised(judge, row, req);
+        config.open.push(Open {
+            row: ix,
+            modality: expect.modality,
+            lo: (heard + expect.after) - env.profile.tolerance.early,
+            warn,
+            hi,
+            req,
+            trigger: None,
+            to: expect.to,
+            overdue: false,
+            warned: false,
+            watch: false,
+        });
+    }
+}
