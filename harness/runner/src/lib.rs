@@ -1,1 +1,20 @@
-//! placeholder
+//! Plays cases against clients, records their traces, and gathers the run record.
+//!
+//! - [`draw`]: what a seed decides. [`recorder`]: the trace of a case, judged while it grows.
+//! - [`script`]: the steps of a case, and what they wait for.
+//! - [`virtual_time`]: the executor that jumps from timer to timer.
+//! - [`suite`]: all cases of a run over some threads. [`summary`]: totals, coverage, the grid.
+//! - [`plan`]: how long a case takes. [`rejudge`]: judges recorded traces again.
+//!
+//! Not responsible for reading files, for what rows mean, or for how anything is shown.
+//!
+//! Invariant: whatever is run on how many threads, the record is the same, keys named `wall` apart.
+
+pub mod draw;
+pub mod recorder;
+pub mod plan;
+pub mod rejudge;
+pub mod script;
+pub mod suite;
+pub mod summary;
+pub mod virtual_time;

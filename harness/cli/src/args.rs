@@ -1,0 +1,219 @@
+//! The command line.
+//!
+//! Not responsible for what commands do. Its help texts are documentation: they say the unit and
+//! the default.
+//!
+//! Invariant: names and meanings of flags are a promise; they are extended, never renamed.
+
+use crate::client_spec::ClientSpec;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stateline_core::time::Micros;
+use std::path::PathBuf;
+
+/// Protocol conformance harness for the connection life cycle of realtime SDK clients.
+#[derive(Debug, Parser)]
+#[command(name = "stateline", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 a FAIL or too little coverage, 2 usage, authoring or unwritable \
+output, 3 an ERROR of harness or adapter, 4 nothing to run, 5 something INCONCLUSIVE, 130 interrupted.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play scenarios against a client and judge what it does.
+    Run(RunArgs),
+    /// List what there is.
+    List(ListArgs),
+    /// Explain a requirement, row, scenario, case, defect or design.
+    Explain(ExplainArgs),
+    /// Check a folder of profiles and scenarios, and report all errors at once.
+    Check(CheckArgs),
+    /// Judge recorded traces again.
+    Judge(JudgeArgs),
+    /// Run every defect of the reference clients against every case.
+    Selftest(SelftestArgs),
+    /// Reserved for a later version.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// Names that later versions will use.
+pub(crate) const RESERVED: [&str; 7] = ["explore", "report", "merge", "diff", "serve", "doctor", "init"];
+
+/// Flags that judging shares with running.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct JudgingArgs {
+    /// A breach of a SHOULD fails instead of warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Least share of testable requirements that must be decided, in percent.
+    #[arg(long, value_name = "PCT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) min_coverage: Option<u8>,
+    /// Replaces a policy cap of the profile, such as `redial=90s`.
+    #[arg(long = "cap", value_name = "NAME=D", value_parser = cap)]
+    pub(crate) caps: Vec<(String, Micros)>,
+    /// Print nothing but errors.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// Flags of `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Case ids with `*` and `?`, and terms `req:…`, `tag:…`, `profile:…`, with `and`, `or`, `not`
+    /// and parentheses; several select the union. Default: everything.
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+    /// Only this profile, in this variant. Default: all.
+    #[arg(long = "profile", value_name = "P[@VARIANT]")]
+    pub(crate) profiles: Vec<String>,
+    /// The client: `builtin`, `builtin/DESIGN`, `builtin:DEFECT[,DEFECT]`, `builtin/DESIGN:DEFECT`,
+    /// or the command line of an adapter.
+    #[arg(long, value_name = "SPEC", default_value = "builtin")]
+    pub(crate) client: ClientSpec,
+    /// `virtual`, `real` or `scaled=N`.
+    #[arg(long, value_name = "TIME", default_value = "virtual")]
+    pub(crate) time: String,
+    /// Seeds every draw.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How often each case is run, with other draws each time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repeat: u32,
+    /// Where to write `run.json` and `report.html`.
+    #[arg(long, value_name = "DIR", default_value = "stateline-out")]
+    pub(crate) out: PathBuf,
+    /// Adds a folder of profiles and scenarios.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Vec<PathBuf>,
+    /// Threads. Default: one for each processor.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Cases planned to be longer are not applicable, such as `90s`. Default in virtual time: none.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) max_length: Option<Micros>,
+    /// Added to the late side of every window. Default in virtual time: `0`.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) slack: Option<Micros>,
+    /// Most clients open at once; the built-in clients need no limit.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_sessions: Option<u32>,
+    /// Print the turns of one case live.
+    #[arg(long, value_name = "CASE")]
+    pub(crate) debug: Option<String>,
+    /// Stop at the first FAIL.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Judge as ever, but write no traces.
+    #[arg(long)]
+    pub(crate) no_trace: bool,
+    /// How findings are judged.
+    #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
+}
+
+/// What `list` lists.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Listed {
+    /// Scenarios with the number of their cases.
+    Scenarios,
+    /// Cases.
+    Cases,
+    /// Cells of the documented grids, and documented times, with the cases that exercise them.
+    Cells,
+    /// Requirements with the scenarios that name them and the defects that break them.
+    Requirements,
+    /// Profiles.
+    Profiles,
+    /// Defects of the reference clients.
+    Defects,
+    /// Designs of the reference clients.
+    Designs,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Flags of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// What to list.
+    pub(crate) what: Listed,
+    /// For people or programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Adds a folder of profiles and scenarios.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Vec<PathBuf>,
+}
+
+/// Flags of `explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The id of a requirement, row, scenario, case, defect or design.
+    pub(crate) id: String,
+    /// Adds a folder of profiles and scenarios.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Vec<PathBuf>,
+}
+
+/// Flags of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// A folder with one folder for each profile, or the folder of one profile.
+    pub(crate) dir: PathBuf,
+}
+
+/// Flags of `judge`.
+#[derive(Args, Debug)]
+pub(crate) struct JudgeArgs {
+    /// A `run.json`, or a trace: a JSON list of events, or one event a line.
+    pub(crate) file: PathBuf,
+    /// The profile of a trace.
+    #[arg(long, value_name = "P")]
+    pub(crate) profile: Option<String>,
+    /// Where to write `run.json` and `report.html`. Default: nowhere.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Adds a folder of profiles and scenarios.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Vec<PathBuf>,
+    /// How findings are judged.
+    #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
+}
+
+/// Flags of `selftest`.
+#[derive(Args, Debug)]
+pub(crate) struct SelftestArgs {
+    /// For people or programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Seeds every draw.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads. Default: one for each processor.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+}
+
+fn duration(text: &str) -> Result<Micros, String> {
+    Micros::parse(text).map_err(str::to_owned)
+}
+
+fn cap(text: &str) -> Result<(String, Micros), String> {
+    let (name, length) = text.split_once('=').ok_or("a cap is written NAME=D, such as redial=90s")?;
+    Ok((name.to_owned(), duration(length)?))
+}

@@ -1,0 +1,167 @@
+//! `stateline judge`: judges a run record or a bare trace again.
+//!
+//! Not responsible for judging itself; [`stateline_runner::rejudge`] does that.
+//!
+//! Invariant: over a record of `run` it gives the verdicts and findings that the run gave.
+
+use super::run::record;
+use super::{exit_of, settle, show};
+use crate::Failure;
+use crate::args::JudgeArgs;
+use crate::exit::Exit;
+use crate::output::OutFolder;
+use crate::suite::{Contract, Suite};
+use smol_str::SmolStr;
+use stateline_core::oracle::verdict::conclude;
+use stateline_core::record::{CaseRecord, CaseWall, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA};
+use stateline_core::time::Micros;
+use stateline_core::trace::{Digest, Event};
+use stateline_runner::rejudge::rejudge;
+use std::fs;
+
+/// Runs the command.
+pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
+    let path = args.file.display();
+    let text = fs::read_to_string(&args.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
+    let out = args.out.as_deref().map(OutFolder::probe).transpose().map_err(Failure::usage)?;
+    let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
+    let judged = match parse(&text).map_err(|why| Failure::usage(format!("cannot read {path}: {why}")))? {
+        Given::Record(run) => judge_record(args, &suite, *run)?,
+        Given::Trace(trace) => judge_trace(args, &suite, trace)?,
+    };
+    if let Some(out) = &out {
+        out.write(&judged).map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
+    }
+    if !args.judging.quiet {
+        show(&judged);
+    }
+    let (exit, why) = exit_of(&judged, &args.judging);
+    if let Some(why) = why {
+        eprintln!("error: {why}");
+    }
+    Ok(exit)
+}
+
+/// What a file holds.
+enum Given {
+    Record(Box<RunRecord>),
+    Trace(Vec<Event>),
+}
+
+fn parse(text: &str) -> Result<Given, String> {
+    let start = text.trim_start();
+    if start.starts_with('[') {
+        return serde_json::from_str(text).map(Given::Trace).map_err(|error| format!("it is no list of events: {error}"));
+    }
+    let schema = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| json["schema"].as_str().map(str::to_owned));
+    match schema {
+        Some(schema) if schema == SCHEMA => {
+            serde_json::from_str(text).map(|run| Given::Record(Box::new(run))).map_err(|error| format!("it is no run record: {error}"))
+        }
+        Some(schema) => Err(format!("its schema is `{schema}`, and this version reads `{SCHEMA}`")),
+        None => text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+            .map(|(at, line)| serde_json::from_str(line).map_err(|error| format!("line {} is no event: {error}", at + 1)))
+            .collect::<Result<_, _>>()
+            .map(Given::Trace),
+    }
+}
+
+fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<RunRecord, Failure> {
+    let asked: Vec<String> = run
+        .profiles
+        .iter()
+        .map(|profile| profile.variant.as_ref().map_or_else(|| profile.id.to_string(), |variant| format!("{}@{variant}", profile.id)))
+        .collect();
+    let mut contracts = suite.read(&asked).map_err(Failure::usage)?;
+    for (contract, profile) in contracts.iter().zip(&run.profiles) {
+        if contract.profile.digest != profile.digest {
+            eprintln!("note: profile {} has changed since the run; it is judged by the present one", profile.id);
+        }
+    }
+    // The run's own settings, unless this command line says otherwise.
+    let mut judging = args.judging.clone();
+    judging.strict |= run.run.strict;
+    for (name, ms) in &run.run.caps {
+        if !judging.caps.iter().any(|(have, _)| have == name.as_str()) {
+            judging.caps.push((name.to_string(), Micros::from_ms(*ms)));
+        }
+    }
+    settle(&mut contracts, &judging, Micros::from_millis(run.run.slack_ms))?;
+    for case in &mut run.cases {
+        if case.verdict.is_none() {
+            continue;
+        }
+        if case.trace.is_empty() {
+            return Err(Failure::usage(format!("{} has no trace: the run was made with --no-trace", case.id)));
+        }
+        let contract = contracts
+            .iter()
+            .find(|contract| contract.profile.id == case.profile)
+            .ok_or_else(|| Failure::usage(format!("{} is of profile {}, which the record does not list", case.id, case.profile)))?;
+        judge_case(contract, case)?;
+    }
+    let RunRecord { run, cases, interrupted, .. } = run;
+    Ok(record(&contracts, run, cases, interrupted))
+}
+
+fn judge_case(contract: &Contract, case: &mut CaseRecord) -> Result<(), Failure> {
+    let again = rejudge(&contract.profile, &contract.index, &contract.settings, &case.trace)
+        .map_err(|error| Failure::usage(format!("cannot judge {}: {error}", case.id)))?;
+    let (verdict, reason, requirements) = conclude(&contract.profile, &again.judged, &again.named, &again.conduct);
+    case.verdict = Some(verdict);
+    case.reason = reason;
+    case.requirements = requirements;
+    case.findings = again.judged.findings;
+    case.warnings = again.judged.warnings;
+    case.choices = again.judged.choices;
+    case.cells = again.judged.cells;
+    Ok(())
+}
+
+fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<RunRecord, Failure> {
+    let profile = args.profile.clone().ok_or_else(|| Failure::usage("a bare trace needs --profile"))?;
+    let mut contracts = suite.read(&[profile]).map_err(Failure::usage)?;
+    let caps = settle(&mut contracts, &args.judging, Micros::ZERO)?;
+    let mut digest = Digest::default();
+    trace.iter().for_each(|event| digest.add(event));
+    let end = trace.last().map(|event| event.at.as_ms()).unwrap_or_default();
+    let contract = &contracts[0];
+    let mut case = CaseRecord {
+        id: format!("{}/trace", contract.profile.id).into(),
+        repeat: 0,
+        profile: contract.profile.id.clone(),
+        verdict: None,
+        reason: None,
+        not_applicable: None,
+        digest: digest.to_hex(),
+        requirements: Vec::new(),
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        choices: Vec::new(),
+        cells: Vec::new(),
+        planned_ms: end,
+        simulated_ms: end,
+        events: u32::try_from(trace.len()).unwrap_or(u32::MAX),
+        attempts: Vec::new(),
+        wall: CaseWall::default(),
+        trace,
+    };
+    judge_case(contract, &mut case)?;
+    let client = ClientInfo { name: "trace".to_owned(), version: String::new(), spec: args.file.display().to_string() };
+    let run = RunInfo {
+        version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
+        client,
+        time: SmolStr::new_static("virtual"),
+        seed: 0,
+        slack_ms: 0,
+        strict: args.judging.strict,
+        filters: Vec::new(),
+        repeat: 1,
+        caps,
+        wall: RunWall::default(),
+    };
+    Ok(record(&contracts, run, vec![case], false))
+}

@@ -1,0 +1,134 @@
+//! `stateline run`: plays cases and judges them.
+//!
+//! Not responsible for the executor or the report.
+//!
+//! Invariant: what was asked for is checked before the first case, all of it.
+
+use super::{exit_of, settle, show, threads};
+use crate::Failure;
+use crate::args::RunArgs;
+use crate::client_spec::{Builtin, ClientSpec};
+use crate::exit::Exit;
+use crate::output::OutFolder;
+use crate::select::{SelectError, select};
+use crate::suite::{Contract, Suite};
+use smol_str::SmolStr;
+use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
+use stateline_core::time::Micros;
+use stateline_runner::suite::{Job, Options, run as run_jobs};
+use stateline_runner::summary::{coverage, profile_record, totals};
+use stateline_runner::virtual_time::Stage;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    check_time(&args.time)?;
+    let ClientSpec::Builtin { design, defects } = &args.client else {
+        return Err(Failure::usage("adapters are not in this version; built-in clients are `builtin`, `builtin/DESIGN`, `builtin:DEFECT`"));
+    };
+    if args.debug.is_some() {
+        return Err(Failure::usage("`--debug` is not in this version"));
+    }
+    let opener = Builtin { design: design.clone(), defects: defects.iter().map(SmolStr::from).collect() };
+    let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
+    let mut contracts = suite.read(&args.profiles).map_err(Failure::usage)?;
+    let slack = args.slack.unwrap_or(Micros::ZERO);
+    let caps = settle(&mut contracts, &args.judging, slack)?;
+    let chosen = select(&contracts, &args.filters).map_err(refuse)?;
+    let out = OutFolder::probe(&args.out).map_err(Failure::usage)?;
+    let jobs: Vec<Job<'_>> = (0..args.repeat)
+        .flat_map(|repeat| chosen.iter().map(move |(contract, _, case)| (repeat, *contract, *case)))
+        .map(|(repeat, contract, case)| Job { stage: stage(contract, !args.no_trace), case, repeat })
+        .collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    // Without a handler an interrupt ends the process, which is all that is lost.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&stop));
+    let started = Instant::now();
+    let now = jiff::Timestamp::now().to_string();
+    let options = Options {
+        seed: args.seed,
+        jobs: threads(args.jobs),
+        fail_fast: args.fail_fast,
+        max_length: args.max_length,
+        stop: &stop,
+        done: &|_| (),
+    };
+    let (cases, unfired) = run_jobs(&jobs, &opener, &options);
+    let wall = RunWall {
+        started: now,
+        ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        jobs: u32::try_from(options.jobs).unwrap_or(u32::MAX),
+    };
+    let info = RunInfo {
+        version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
+        client: args.client.info(),
+        time: args.time.as_str().into(),
+        seed: args.seed,
+        slack_ms: slack.0 / 1_000,
+        strict: args.judging.strict,
+        filters: args.filters.clone(),
+        repeat: args.repeat,
+        caps,
+        wall,
+    };
+    let record = record(&contracts, info, cases, stop.load(Ordering::Relaxed));
+    out.write(&record).map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
+    if !args.judging.quiet {
+        show(&record);
+        for (case, rule) in &unfired {
+            eprintln!("note: in {case} a rule of the server never fired: {rule}");
+        }
+        super::print(&format!("\nreport: {}\n", out.path().join("report.html").display()));
+    }
+    let applicable = record.totals.planned - record.totals.not_applicable;
+    if applicable == 0 {
+        return Err(Failure { text: "no selected case is applicable to this client".to_owned(), exit: Exit::Nothing });
+    }
+    let (exit, why) = exit_of(&record, &args.judging);
+    if let Some(why) = why {
+        eprintln!("error: {why}");
+    }
+    Ok(exit)
+}
+
+fn check_time(time: &str) -> Result<(), Failure> {
+    match time {
+        "virtual" => Ok(()),
+        "real" => Err(Failure::usage("`--time real` is not in this version")),
+        scaled if scaled.starts_with("scaled=") => Err(Failure::usage("`--time scaled` is not in this version")),
+        other => Err(Failure::usage(format!("`{other}` is no time: it is virtual, real or scaled=N"))),
+    }
+}
+
+fn refuse(error: SelectError) -> Failure {
+    match error {
+        SelectError::Malformed(text) => Failure::usage(text),
+        SelectError::Nothing { filters, nearest } => {
+            let near = if nearest.is_empty() { String::new() } else { format!("; the nearest: {}", nearest.join(", ")) };
+            let text = format!("nothing is selected by {}{near}", filters.join(" "));
+            Failure { text, exit: Exit::Nothing }
+        }
+    }
+}
+
+/// What the cases of a contract share.
+pub(crate) fn stage(contract: &Contract, keep_trace: bool) -> Stage<'_> {
+    Stage { profile: &contract.profile, index: &contract.index, settings: &contract.settings, keep_trace }
+}
+
+/// Gathers the record of a run.
+pub(crate) fn record(contracts: &[Contract], run: RunInfo, cases: Vec<CaseRecord>, interrupted: bool) -> RunRecord {
+    let used: Vec<&Contract> =
+        contracts.iter().filter(|contract| cases.iter().any(|case| case.profile == contract.profile.id)).collect();
+    RunRecord {
+        schema: SmolStr::new_static(SCHEMA),
+        interrupted,
+        run,
+        profiles: used.iter().map(|contract| profile_record(&contract.profile, &cases)).collect(),
+        totals: totals(&cases),
+        coverage: used.iter().flat_map(|contract| coverage(&contract.profile, &cases)).collect(),
+        cases,
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes what a run leaves behind: `run.json` and `report.html`.
+//!
+//! Not responsible for their content. Probed before the first case, so that a long run does not
+//! end in vain.
+//!
+//! Invariant: a file is written beside its place and then moved there, so nobody reads half of one.
+
+use stateline_core::record::RunRecord;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder that can be written to.
+#[derive(Debug)]
+pub(crate) struct OutFolder(PathBuf);
+
+/// Why something cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {source}")]
+pub(crate) struct WriteError {
+    path: String,
+    source: io::Error,
+}
+
+impl OutFolder {
+    /// Makes the folder and tries to write into it.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub(crate) fn probe(path: &Path) -> Result<Self, WriteError> {
+        let failed = |source| WriteError { path: path.display().to_string(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let probe = path.join(".stateline-probe");
+        fs::write(&probe, b"probe").and_then(|()| fs::remove_file(&probe)).map_err(failed)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Writes the record and its report.
+    ///
+    /// # Errors
+    /// The file that could not be written.
+    pub(crate) fn write(&self, record: &RunRecord) -> Result<(), WriteError> {
+        self.file("run.json", |out| stateline_reports::json::write(record, out))?;
+        let html = stateline_reports::html::render(record, &stateline_reports::html::Options::default());
+        self.file("report.html", |out| out.write_all(html.as_bytes()))
+    }
+
+    fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+        let path = self.0.join(name);
+        let beside = self.0.join(format!(".{name}.part"));
+        let written = File::create(&beside).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            write(&mut out)?;
+            out.flush()
+        });
+        written
+            .and_then(|()| fs::rename(&beside, &path))
+            .map_err(|source| WriteError { path: path.display().to_string(), source })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}

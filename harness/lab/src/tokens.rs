@@ -1,0 +1,294 @@
+//! The token service: mints tokens, remembers them, and names them for the trace.
+//!
+//! A token says in plain text until when it holds (`lab1.<uid>.<expiry>.<serial>`), because some
+//! clients read that. Not responsible for when a token is checked (the realm's).
+//!
+//! Invariant: no text that was minted reaches a trace; its label stands there instead.
+
+use smol_str::{SmolStr, format_smolstr};
+use stateline_core::scenario::ClientIx;
+use stateline_core::time::Micros;
+use stateline_core::value::Value;
+
+/// How long a token holds when nobody says otherwise.
+const LIFE: Micros = Micros::from_secs(24 * 60 * 60);
+/// How long ago an expired token expired when nobody says otherwise.
+const AGE_MS: u64 = 60 * 60 * 1_000;
+/// What is no token at all.
+const MALFORMED: &str = "not-a-token";
+/// How every token starts that this service spells.
+const PREFIX: &str = "lab1.";
+/// Serials of another service: well formed, and unknown to the realm.
+const FOREIGN: u64 = 9_000_000;
+
+/// A token as the application gets it, and as a trace shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minted {
+    /// What is given to the client.
+    pub text: SmolStr,
+    /// What stands in the trace: `alice#1`.
+    pub label: SmolStr,
+}
+
+/// No kind of token has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no kind of token (valid, expired, invalid, malformed, revoked, same)")]
+pub struct UnknownKind(pub SmolStr);
+
+/// Why a token is not good for a login; the names are those of `RealmSpec::codes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its time is over.
+    Expired,
+    /// The service never minted it, or not for this user.
+    Invalid,
+    /// It is no token.
+    Malformed,
+    /// It was taken back.
+    Revoked,
+}
+
+impl Fault {
+    /// The cause as profiles write it.
+    #[must_use]
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+            Self::Malformed => "malformed",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Index of a token in the book.
+pub type TokenIx = usize;
+
+/// All tokens of a case.
+#[derive(Clone, Debug)]
+pub struct TokenBook {
+    epoch_ms: u64,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    minted: Minted,
+    client: ClientIx,
+    uid: SmolStr,
+    /// When it expires, in the time of the case; zero where it had expired before.
+    expires: Micros,
+    known: bool,
+    revoked: bool,
+}
+
+impl TokenBook {
+    /// An empty book; the case starts at this wall clock.
+    #[must_use]
+    pub const fn new(epoch_ms: u64) -> Self {
+        Self { epoch_ms, entries: Vec::new() }
+    }
+
+    /// Mints a token for a client.
+    ///
+    /// # Errors
+    /// No kind has this name.
+    pub fn mint(
+        &mut self,
+        now: Micros,
+        client: ClientIx,
+        name: &str,
+        uid: &SmolStr,
+        kind: &str,
+        life: Option<Micros>,
+    ) -> Result<Minted, UnknownKind> {
+        if kind == "same"
+            && let Some(last) = self.entries.iter().rev().find(|entry| entry.client == client)
+        {
+            return Ok(last.minted.clone());
+        }
+        let good = now + life.unwrap_or(LIFE);
+        let (expires, known, revoked) = match kind {
+            "valid" | "same" => (good, true, false),
+            "expired" => (Micros::ZERO, true, false),
+            "invalid" | "malformed" => (good, false, false),
+            "revoked" => (good, true, true),
+            _ => return Err(UnknownKind(kind.into())),
+        };
+        let serial = self.entries.len() as u64 + if known { 1 } else { FOREIGN };
+        let expiry_ms = if kind == "expired" {
+            (self.epoch_ms + now.0 / 1_000).saturating_sub(AGE_MS)
+        } else {
+            self.epoch_ms + expires.0.div_ceil(1_000)
+        };
+        let text = if kind == "malformed" {
+            SmolStr::new_static(MALFORMED)
+        } else {
+            format_smolstr!("{PREFIX}{uid}.{expiry_ms}.{serial}")
+        };
+        let nth = self.entries.iter().filter(|entry| entry.client == client).count() + 1;
+        let minted = Minted { text, label: format_smolstr!("{name}#{nth}") };
+        let entry =
+            Entry { minted: minted.clone(), client, uid: uid.clone(), expires, known, revoked };
+        self.entries.push(entry);
+        Ok(minted)
+    }
+
+    /// The token with this text: the client's own last one, else anybody's.
+    #[must_use]
+    pub fn find(&self, client: ClientIx, text: &str) -> Option<TokenIx> {
+        let fits = |entry: &Entry| entry.minted.text == text;
+        self.entries
+            .iter()
+            .rposition(|entry| entry.client == client && fits(entry))
+            .or_else(|| self.entries.iter().rposition(fits))
+    }
+
+    /// The token that was minted last for a client.
+    #[must_use]
+    pub fn last(&self, client: ClientIx) -> Option<TokenIx> {
+        self.entries.iter().rposition(|entry| entry.client == client)
+    }
+
+    /// What speaks against a login of this user with this text.
+    #[must_use]
+    pub fn fault(&self, now: Micros, client: ClientIx, uid: &str, text: &str) -> Option<Fault> {
+        if !text.starts_with(PREFIX) {
+            return Some(Fault::Malformed);
+        }
+        let entry = self.find(client, text).map(|ix| &self.entries[ix]);
+        match entry {
+            Some(entry) if !entry.known || entry.uid != uid => Some(Fault::Invalid),
+            None => Some(Fault::Invalid),
+            Some(entry) if entry.revoked => Some(Fault::Revoked),
+            Some(entry) if entry.expires <= now => Some(Fault::Expired),
+            Some(_) => None,
+        }
+    }
+
+    /// When a token expires.
+    #[must_use]
+    pub fn expires(&self, ix: TokenIx) -> Micros {
+        self.entries[ix].expires
+    }
+
+    /// Lets a token expire; `false` when it had expired before.
+    pub fn expire(&mut self, now: Micros, ix: TokenIx) -> bool {
+        let before = self.entries[ix].expires;
+        self.entries[ix].expires = before.min(now);
+        before > now
+    }
+
+    /// Takes a token back.
+    pub fn revoke(&mut self, ix: TokenIx) {
+        self.entries[ix].revoked = true;
+    }
+
+    /// What a trace shows for a token that a client sent.
+    #[must_use]
+    pub fn label(&self, client: ClientIx, text: &str) -> SmolStr {
+        self.find(client, text)
+            .map_or(SmolStr::new_static("unknown"), |ix| self.entries[ix].minted.label.clone())
+    }
+
+    /// The text with every minted token replaced by `<token alice#1>`.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> SmolStr {
+        if !has_token(text) {
+            return text.into();
+        }
+        // One token can be the beginning of another, so the longest go first.
+        let mut entries: Vec<_> = self.entries.iter().rev().collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.minted.text.len()));
+        let mut text = text.to_owned();
+        for entry in entries {
+            if text.contains(entry.minted.text.as_str()) {
+                let label = format!("<token {}>", entry.minted.label);
+                text = text.replace(entry.minted.text.as_str(), &label);
+            }
+        }
+        text.into()
+    }
+
+    /// A field as a trace may show it.
+    #[must_use]
+    pub fn redact_field(&self, client: ClientIx, name: &str, value: &Value) -> Value {
+        match value {
+            Value::Text(text) if name == "token" => Value::Text(self.label(client, text)),
+            _ if name == "token" => Value::name("unknown"),
+            Value::Text(text) if has_token(text) => Value::Text(self.redact(text)),
+            Value::Json(json) => {
+                let text = json.to_string();
+                if has_token(&text) { Value::Text(self.redact(&text)) } else { value.clone() }
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+fn has_token(text: &str) -> bool {
+    text.contains(PREFIX) || text.contains(MALFORMED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: u64 = 1_700_000_000_000;
+
+    fn mint(book: &mut TokenBook, kind: &str, life: Option<Micros>) -> Minted {
+        book.mint(Micros::ZERO, 0, "alice", &"alice".into(), kind, life).unwrap()
+    }
+
+    #[test]
+    fn each_kind_has_its_fault() {
+        let mut book = TokenBook::new(EPOCH);
+        for (kind, fault) in [
+            ("valid", None),
+            ("expired", Some(Fault::Expired)),
+            ("invalid", Some(Fault::Invalid)),
+            ("malformed", Some(Fault::Malformed)),
+            ("revoked", Some(Fault::Revoked)),
+        ] {
+            let minted = mint(&mut book, kind, None);
+            assert_eq!(book.fault(Micros::ZERO, 0, "alice", &minted.text), fault, "{kind}");
+        }
+        let valid = book.entries[0].minted.text.clone();
+        assert_eq!(book.fault(Micros::ZERO, 1, "bob", &valid), Some(Fault::Invalid));
+        let wrong = book.mint(Micros::ZERO, 0, "alice", &"alice".into(), "golden", None);
+        assert_eq!(wrong, Err(UnknownKind("golden".into())));
+    }
+
+    #[test]
+    fn a_token_holds_for_its_life() {
+        let mut book = TokenBook::new(EPOCH);
+        let minted = mint(&mut book, "valid", Some(Micros::from_secs(20)));
+        assert_eq!(minted.text, format!("lab1.alice.{}.1", EPOCH + 20_000));
+        let fault = |at| book.fault(at, 0, "alice", &minted.text);
+        assert_eq!(fault(Micros(19_999_999)), None);
+        assert_eq!(fault(Micros(20_000_000)), Some(Fault::Expired));
+    }
+
+    #[test]
+    fn same_is_the_last_one() {
+        let mut book = TokenBook::new(EPOCH);
+        let first = mint(&mut book, "same", None);
+        assert_eq!(mint(&mut book, "same", None), first);
+        let second = mint(&mut book, "valid", None);
+        assert_eq!(second.label, "alice#2");
+        assert_eq!(mint(&mut book, "same", None), second);
+    }
+
+    #[test]
+    fn a_trace_shows_labels_only() {
+        let mut book = TokenBook::new(EPOCH);
+        let minted: Vec<_> = (0..12).map(|_| mint(&mut book, "valid", None)).collect();
+        let text = format!("{} {} {MALFORMED}", minted[0].text, minted[11].text);
+        let shown = book.redact(&text);
+        assert!(shown.starts_with("<token alice#1> <token alice#12>"), "{shown}");
+        let token = Value::Text(minted[1].text.clone());
+        assert_eq!(book.redact_field(0, "token", &token), Value::name("alice#2"));
+        assert_eq!(book.redact_field(0, "other", &token), Value::name("<token alice#2>"));
+        assert_eq!(book.label(0, "something else"), "unknown");
+    }
+}

@@ -1,0 +1,104 @@
+//! Records the trace of a case, and lets the oracle judge it while it grows.
+//!
+//! Maps what clients say to the profile's names. Not responsible for deciding when anything
+//! happens.
+//!
+//! Invariant: the oracle sees exactly what the trace holds, in its order.
+
+use smol_str::SmolStr;
+use stateline_core::oracle::Oracle;
+use stateline_core::profile::Profile;
+use stateline_core::scenario::{CaseClient, ClientIx};
+use stateline_core::time::Micros;
+use stateline_core::trace::{Digest, Event, Plane};
+use stateline_core::turn::Observation;
+use stateline_core::value::{Fields, Value};
+
+/// The trace of one case.
+pub struct Recorder<'p> {
+    profile: &'p Profile,
+    clients: Vec<SmolStr>,
+    /// The oracle.
+    pub oracle: Oracle<'p>,
+    digest: Digest,
+    events: Vec<Event>,
+    keep: bool,
+    n: u32,
+    /// The last instants of observations, for steps that wait.
+    seen: Option<Event>,
+}
+
+impl<'p> Recorder<'p> {
+    /// A recorder that keeps the events only when told to.
+    #[must_use]
+    pub fn new(profile: &'p Profile, oracle: Oracle<'p>, clients: &[CaseClient], keep: bool) -> Self {
+        let clients = clients.iter().map(|client| client.name.clone()).collect();
+        Self { profile, clients, oracle, digest: Digest::default(), events: Vec::new(), keep, n: 0, seen: None }
+    }
+
+    /// Appends an event.
+    pub fn record(&mut self, at: Micros, client: Option<ClientIx>, plane: Plane, kind: SmolStr, data: Fields) {
+        let client = client.map(|client| self.clients[client].clone());
+        let event = Event { n: self.n, at, client, plane, kind, data };
+        self.n += 1;
+        self.digest.add(&event);
+        self.oracle.observe(&event);
+        if self.keep {
+            self.events.push(event.clone());
+        }
+        self.seen = Some(event);
+    }
+
+    /// A note of the harness.
+    pub fn note(&mut self, at: Micros, data: Fields) {
+        self.record(at, None, Plane::Harness, SmolStr::new_static("note"), data);
+    }
+
+    /// What a client told its application, in the profile's names. Returns the code of a result.
+    pub fn observation(&mut self, at: Micros, client: ClientIx, seen: Observation, op_of: impl Fn(u32) -> Option<SmolStr>) -> Option<(u32, Value)> {
+        let names = &self.profile.names;
+        let mut result = None;
+        let (kind, data) = match seen {
+            Observation::State(mut data) => {
+                names.normalise("state", "state", "raw", &mut data);
+                names.normalise("reason", "reason", "raw-reason", &mut data);
+                ("state", data)
+            }
+            Observation::Result { call, data } => {
+                let op = op_of(call).unwrap_or_else(|| SmolStr::new_static("unknown"));
+                let mut all = Fields::new().with("op", op.clone()).with("call", call);
+                for (name, value) in data.iter() {
+                    all.set(name.clone(), value.clone());
+                }
+                names.normalise(&names.code_enum(&op), "code", "raw", &mut all);
+                result = Some((call, all.get("code").cloned().unwrap_or_default()));
+                ("result", all)
+            }
+            Observation::Event { event, data } => {
+                let mut all = Fields::new().with("event", event);
+                for (name, value) in data.iter() {
+                    all.set(name.clone(), value.clone());
+                }
+                names.normalise("event", "event", "raw", &mut all);
+                ("event", all)
+            }
+            Observation::Unsupported { call } => {
+                ("result", Fields::new().with("op", "unsupported").with("call", call))
+            }
+        };
+        self.record(at, Some(client), Plane::Control, SmolStr::new_static(kind), data);
+        result
+    }
+
+    /// The event recorded last.
+    #[must_use]
+    pub const fn last(&self) -> Option<&Event> {
+        self.seen.as_ref()
+    }
+
+    /// Ends the trace: its oracle, digest, length and events.
+    #[must_use]
+    pub fn end(self) -> (Oracle<'p>, SmolStr, u32, Vec<Event>) {
+        (self.oracle, self.digest.to_hex(), self.n, self.events)
+    }
+}

@@ -1,0 +1,122 @@
+//! Judges recorded traces again: the same verdicts and findings, from the record alone.
+//!
+//! A trace begins with a note that says who its clients are and what the case names, and ends with
+//! one that says how the case went. Not responsible for playing anything.
+//!
+//! Invariant: judging is a function of the trace and the profile; gaps in `n` are no error.
+
+use serde_json::json;
+use smol_str::SmolStr;
+use stateline_core::oracle::index::Index;
+use stateline_core::oracle::verdict::Conduct;
+use stateline_core::oracle::{Judged, Oracle, Settings};
+use stateline_core::profile::{Profile, ReqIx};
+use stateline_core::scenario::Case;
+use stateline_core::trace::{Event, Plane};
+use stateline_core::value::{Fields, Value};
+
+/// The note that begins a trace.
+#[must_use]
+pub fn header(profile: &Profile, case: &Case) -> Fields {
+    let clients: Vec<_> = case.clients.iter().map(|client| json!({"name": client.name, "uid": client.uid})).collect();
+    let named: Vec<_> = case.named.iter().map(|req| profile.requirements[*req].id.as_str()).collect();
+    Fields::new()
+        .with("note", "begin")
+        .with("clients", Value::Json(Box::new(json!(clients))))
+        .with("named", Value::Json(Box::new(json!(named))))
+}
+
+/// The note that ends a trace.
+#[must_use]
+pub fn footer(conduct: &Conduct) -> Fields {
+    let mut note = Fields::new().with("note", "end");
+    for (name, value) in [("error", &conduct.error), ("missed", &conduct.missed)] {
+        if let Some(value) = value {
+            note.set(SmolStr::new_static(name), value.as_str().into());
+        }
+    }
+    note
+}
+
+/// A trace that was judged again.
+pub struct Rejudged {
+    /// What the oracle found.
+    pub judged: Judged,
+    /// How the case went, as the trace says.
+    pub conduct: Conduct,
+    /// What the case names, as the trace says.
+    pub named: Vec<ReqIx>,
+}
+
+/// Judges a trace.
+///
+/// # Errors
+/// What the trace lacks, as a fragment for "cannot judge …: {error}".
+pub fn rejudge(profile: &Profile, index: &Index, settings: &Settings, trace: &[Event]) -> Result<Rejudged, RejudgeError> {
+    let begin = note(trace, "begin");
+    let end = note(trace, "end");
+    let clients = match begin.and_then(|note| json_of(note, "clients")) {
+        Some(clients) => clients_of(clients).ok_or(RejudgeError::Header)?,
+        // A trace from elsewhere: whoever it speaks of is a client, under its own name.
+        None => {
+            let mut names: Vec<SmolStr> = Vec::new();
+            for name in trace.iter().filter_map(|event| event.client.clone()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names.into_iter().map(|name| (name.clone(), name)).collect()
+        }
+    };
+    let named = match begin.and_then(|note| json_of(note, "named")).and_then(|named| named.as_array()) {
+        Some(ids) => ids
+            .iter()
+            .map(|id| id.as_str().and_then(|id| profile.requirement(id)).ok_or_else(|| RejudgeError::Requirement(id.to_string())))
+            .collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    let conduct = Conduct {
+        error: end.and_then(|note| note.data.text("error")).map(str::to_owned),
+        missed: end.and_then(|note| note.data.text("missed")).map(str::to_owned),
+    };
+    if let Some(pair) = trace.windows(2).find(|pair| pair[1].at < pair[0].at || pair[1].n <= pair[0].n) {
+        return Err(RejudgeError::Order(pair[1].n));
+    }
+    let mut oracle = Oracle::new(profile, index, settings, clients);
+    for event in trace {
+        oracle.observe(event);
+    }
+    let last = trace.last().map(|event| event.at).unwrap_or_default();
+    let complete = end.is_some() && conduct == Conduct::default();
+    Ok(Rejudged { judged: oracle.finish(last, complete), conduct, named })
+}
+
+/// Why a trace cannot be judged.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RejudgeError {
+    /// Its first note is malformed.
+    #[error("its first note does not list clients with name and uid")]
+    Header,
+    /// Events are out of order.
+    #[error("event {0} is out of order: n and at_ms must grow")]
+    Order(u32),
+    /// It names a requirement that the profile lacks.
+    #[error("it names {0}, which the profile does not have")]
+    Requirement(String),
+}
+
+fn note<'a>(trace: &'a [Event], name: &str) -> Option<&'a Event> {
+    trace.iter().find(|event| event.plane == Plane::Harness && event.kind == "note" && event.data.text("note") == Some(name))
+}
+
+fn json_of<'a>(event: &'a Event, name: &str) -> Option<&'a serde_json::Value> {
+    match event.data.get(name) {
+        Some(Value::Json(json)) => Some(json),
+        _ => None,
+    }
+}
+
+fn clients_of(json: &serde_json::Value) -> Option<Vec<(SmolStr, SmolStr)>> {
+    let client = |json: &serde_json::Value| Some((json["name"].as_str()?.into(), json["uid"].as_str()?.into()));
+    json.as_array()?.iter().map(client).collect()
+}

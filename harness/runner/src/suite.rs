@@ -1,0 +1,142 @@
+//! All cases of a run, over some threads.
+//!
+//! Not responsible for selecting cases or writing files.
+//!
+//! Invariant: records come in planned order, and hang on no thread but for their `wall`.
+
+use crate::plan::planned;
+use crate::virtual_time::{Opener, Played, Stage, play};
+use smol_str::SmolStr;
+use stateline_core::oracle::verdict::conclude;
+use stateline_core::record::{CaseRecord, CaseWall, Verdict};
+use stateline_core::scenario::Case;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// One case to run.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// What it shares with its profile's other cases.
+    pub stage: Stage<'a>,
+    /// The case.
+    pub case: &'a Case,
+    /// Its repetition.
+    pub repeat: u32,
+}
+
+/// How a suite is run.
+pub struct Options<'a> {
+    /// Seeds every draw.
+    pub seed: u64,
+    /// Threads.
+    pub jobs: usize,
+    /// Stop at the first FAIL: cases planned after it count as not run.
+    pub fail_fast: bool,
+    /// Longer cases are not applicable, in microseconds of planned length.
+    pub max_length: Option<stateline_core::time::Micros>,
+    /// Raised from outside: no further case is begun.
+    pub stop: &'a AtomicBool,
+    /// Called for each case when it is done, from any thread.
+    pub done: &'a (dyn Fn(&CaseRecord) + Sync),
+}
+
+/// Runs all jobs. A case that was not run has neither verdict nor reason.
+#[must_use]
+pub fn run(jobs: &[Job<'_>], opener: &dyn Opener, options: &Options<'_>) -> (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>) {
+    let next = AtomicUsize::new(0);
+    let first_fail = AtomicUsize::new(usize::MAX);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= jobs.len() || options.stop.load(Ordering::Relaxed) {
+                return done;
+            }
+            if options.fail_fast && at > first_fail.load(Ordering::Relaxed) {
+                continue;
+            }
+            let (record, unfired) = run_one(&jobs[at], opener, options);
+            if record.verdict == Some(Verdict::Fail) {
+                first_fail.fetch_min(at, Ordering::Relaxed);
+            }
+            (options.done)(&record);
+            done.push((at, record, unfired));
+        }
+    };
+    let threads = options.jobs.clamp(1, jobs.len().max(1));
+    let mut results = if threads == 1 {
+        work()
+    } else {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            // A worker only panics by a bug of ours; its panic is the run's.
+            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
+    };
+    results.sort_unstable_by_key(|(at, _, _)| *at);
+    let last = if options.fail_fast { first_fail.load(Ordering::Relaxed) } else { usize::MAX };
+    let mut records: Vec<Option<CaseRecord>> = jobs.iter().map(|_| None).collect();
+    let mut unfired = Vec::new();
+    for (at, record, rules) in results {
+        if at <= last {
+            unfired.extend(rules.into_iter().map(|rule| (record.id.clone(), rule)));
+            records[at] = Some(record);
+        }
+    }
+    let records = records.into_iter().zip(jobs).map(|(record, job)| record.unwrap_or_else(|| blank(job))).collect();
+    (records, unfired)
+}
+
+fn run_one(job: &Job<'_>, opener: &dyn Opener, options: &Options<'_>) -> (CaseRecord, Vec<SmolStr>) {
+    let started = Instant::now();
+    let Job { stage, case, repeat } = *job;
+    let planned = planned(stage.profile, stage.settings, case);
+    let mut record = blank(job);
+    record.planned_ms = planned.as_ms();
+    if let Some(longest) = options.max_length.filter(|longest| planned > *longest) {
+        record.not_applicable = Some(format!("its planned length of {planned} is more than --max-length {longest}"));
+        return (record, Vec::new());
+    }
+    let Played { judged, conduct, not_applicable, digest, n_events, end, trace, unfired } =
+        play(stage, case, repeat, options.seed, opener);
+    record.digest = digest;
+    record.simulated_ms = end.as_ms();
+    record.events = n_events;
+    record.trace = trace;
+    record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr: String::new() };
+    record.not_applicable = not_applicable;
+    if record.not_applicable.is_none() {
+        let (verdict, reason, requirements) = conclude(stage.profile, &judged, &case.named, &conduct);
+        record.verdict = Some(verdict);
+        record.reason = reason;
+        record.requirements = requirements;
+        record.findings = judged.findings;
+        record.warnings = judged.warnings;
+        record.choices = judged.choices;
+        record.cells = judged.cells;
+    }
+    (record, unfired)
+}
+
+fn blank(job: &Job<'_>) -> CaseRecord {
+    CaseRecord {
+        id: job.case.id.clone(),
+        repeat: job.repeat,
+        profile: job.stage.profile.id.clone(),
+        verdict: None,
+        reason: None,
+        not_applicable: None,
+        digest: SmolStr::default(),
+        requirements: Vec::new(),
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        choices: Vec::new(),
+        cells: Vec::new(),
+        planned_ms: 0.0,
+        simulated_ms: 0.0,
+        events: 0,
+        attempts: Vec::new(),
+        wall: CaseWall::default(),
+        trace: Vec::new(),
+    }
+}

@@ -1,0 +1,366 @@
+//! The virtual executor: one engine, no clock of any runtime.
+//!
+//! It advances to the earliest deadline of anybody. At one instant: network, server, scenario,
+//! then clients by name, repeated until quiet. Not responsible for threads or for what a verdict
+//! means.
+//!
+//! Invariant: two plays of a case with one seed are the same trace.
+
+use crate::draw::Draw;
+use crate::recorder::Recorder;
+use crate::script::{Do, Look, Script};
+use smol_str::SmolStr;
+use stateline_core::oracle::index::Index;
+use stateline_core::oracle::verdict::Conduct;
+use stateline_core::oracle::{Judged, Oracle, Settings};
+use stateline_core::profile::Profile;
+use stateline_core::scenario::{Case, ClientIx};
+use stateline_core::time::Micros;
+use stateline_core::trace::{Event, Plane};
+use stateline_core::turn::{Client, Input, Observation, Open, Output};
+use stateline_core::value::{Fields, Value};
+use stateline_lab::world::{Setup, Sink, World};
+
+/// More rounds at one instant than this are a client that never gets idle.
+const MOST_ROUNDS: u32 = 1_000;
+/// How long a case goes on after its script, so that reactions to the last step are seen.
+const TAIL: Micros = Micros::from_millis(1_500);
+/// How long a case may go on after its script at most.
+const LONGEST_TAIL: Micros = Micros::from_secs(900);
+/// Wall clock at the start of every virtual case: 2024-01-01T00:00:00Z.
+const EPOCH_MS: u64 = 1_704_067_200_000;
+
+/// Opens clients. The registry of built-in clients is one; lockstep adapters are another.
+pub trait Opener: Sync {
+    /// A client under test, fresh.
+    ///
+    /// # Errors
+    /// Why there is none: the case is an ERROR with this reason.
+    fn open(&self, profile: &str, open: &Open) -> Result<Box<dyn Client>, String>;
+}
+
+/// What all cases of a profile share.
+#[derive(Clone, Copy)]
+pub struct Stage<'p> {
+    /// The contract.
+    pub profile: &'p Profile,
+    /// Its index.
+    pub index: &'p Index,
+    /// How it is judged.
+    pub settings: &'p Settings,
+    /// Keep the events.
+    pub keep_trace: bool,
+}
+
+/// A case that was played.
+pub struct Played {
+    /// What the oracle found.
+    pub judged: Judged,
+    /// How it went.
+    pub conduct: Conduct,
+    /// Why it is not applicable to this client, if it is not.
+    pub not_applicable: Option<String>,
+    /// Hash of the trace.
+    pub digest: SmolStr,
+    /// Length of the trace.
+    pub n_events: u32,
+    /// When it ended.
+    pub end: Micros,
+    /// The trace, where it is kept.
+    pub trace: Vec<Event>,
+    /// Rules of the script that never met a request, in words.
+    pub unfired: Vec<SmolStr>,
+}
+
+/// A client with what has arrived for it.
+struct Slot {
+    client: Box<dyn Client>,
+    inbox: Vec<Input>,
+    next: Option<Micros>,
+    calls: Vec<MadeCall>,
+    heard: bool,
+}
+
+struct MadeCall {
+    op: SmolStr,
+    args: Fields,
+    open: bool,
+}
+
+/// Where the world puts what happens.
+struct Outlet<'a, 'p> {
+    recorder: &'a mut Recorder<'p>,
+    slots: &'a mut [Slot],
+    fresh: &'a mut Vec<Event>,
+}
+
+impl Sink for Outlet<'_, '_> {
+    fn event(&mut self, at: Micros, client: Option<ClientIx>, plane: Plane, kind: SmolStr, data: Fields) {
+        self.recorder.record(at, client, plane, kind, data);
+        self.fresh.extend(self.recorder.last().cloned());
+    }
+
+    fn input(&mut self, client: ClientIx, input: Input) {
+        let slot = &mut self.slots[client];
+        slot.heard |= matches!(input, Input::Message { .. });
+        slot.inbox.push(input);
+    }
+}
+
+/// Plays a case.
+#[must_use]
+pub fn play(stage: Stage<'_>, case: &Case, repeat: u32, seed: u64, opener: &dyn Opener) -> Played {
+    let Stage { profile, index, settings, keep_trace } = stage;
+    let mut draw = Draw::new(seed, &case.id, repeat);
+    let clients = case.clients.iter().map(|client| (client.name.clone(), client.uid.clone()));
+    let oracle = Oracle::new(profile, index, settings, clients);
+    let mut recorder = Recorder::new(profile, oracle, &case.clients, keep_trace);
+    recorder.note(Micros::ZERO, crate::rejudge::header(profile, case));
+    let mut conduct = Conduct::default();
+    let world_seed = draw.seed();
+    let mut slots = Vec::new();
+    for client in &case.clients {
+        let open = Open { uid: client.uid.clone(), epoch_ms: EPOCH_MS, seed: draw.seed() };
+        match opener.open(&profile.id, &open) {
+            Ok(client) => slots.push(Slot { client, inbox: Vec::new(), next: Some(Micros::ZERO), calls: Vec::new(), heard: false }),
+            Err(why) => conduct.error = Some(why),
+        }
+    }
+    let world = World::new(Setup { spec: &profile.realm, wire: &profile.wire, clients: &case.clients, epoch_ms: EPOCH_MS, seed: world_seed });
+    let mut engine = Engine {
+        profile,
+        case,
+        world,
+        recorder,
+        slots,
+        script: Script::new(case, profile, settings),
+        fresh: Vec::new(),
+        now: Micros::ZERO,
+        conduct,
+        not_applicable: None,
+    };
+    if engine.conduct.error.is_none() {
+        engine.run(&mut draw);
+    }
+    engine.end()
+}
+
+struct Engine<'p> {
+    profile: &'p Profile,
+    case: &'p Case,
+    world: World,
+    recorder: Recorder<'p>,
+    slots: Vec<Slot>,
+    script: Script<'p>,
+    fresh: Vec<Event>,
+    now: Micros,
+    conduct: Conduct,
+    not_applicable: Option<String>,
+}
+
+impl Engine<'_> {
+    fn run(&mut self, draw: &mut Draw) {
+        let mut over: Option<Micros> = None;
+        loop {
+            if !self.instant(draw) || self.not_applicable.is_some() {
+                return;
+            }
+            let mut until = None;
+            if self.script.is_over() {
+                let ended = *over.get_or_insert(self.now);
+                let pending = self.recorder.oracle.pending(&self.case.named).map(|until| until + Micros(1));
+                let tail = ended + TAIL;
+                let goal = pending.unwrap_or(tail).max(tail).min(ended + LONGEST_TAIL);
+                if self.now >= goal || self.script.missed().is_some() {
+                    return;
+                }
+                until = Some(goal);
+            }
+            let timers = self.slots.iter().filter_map(|slot| slot.next);
+            let next = timers
+                .chain(self.world.next_deadline())
+                .chain(self.script.deadline(&self.recorder.oracle))
+                .chain(until)
+                .min();
+            match next {
+                Some(next) => self.now = next.max(self.now),
+                None => return,
+            }
+        }
+    }
+
+    /// Everything that happens at this instant. False: the case cannot go on.
+    fn instant(&mut self, draw: &mut Draw) -> bool {
+        for _ in 0..MOST_ROUNDS {
+            let mut busy = false;
+            if self.world.next_deadline().is_some_and(|due| due <= self.now) {
+                busy = true;
+                let Self { world, recorder, slots, fresh, now, .. } = self;
+                world.advance(*now, &mut Outlet { recorder, slots, fresh });
+            }
+            busy |= self.steps(draw);
+            for at in 0..self.slots.len() {
+                busy |= self.turn(at);
+            }
+            if !busy {
+                return true;
+            }
+        }
+        self.conduct.error = Some(format!("never-idle: more than {MOST_ROUNDS} turns at {}", self.now));
+        false
+    }
+
+    /// Plays the steps that are due.
+    fn steps(&mut self, draw: &mut Draw) -> bool {
+        let mut busy = false;
+        loop {
+            let heard: Vec<bool> = self.slots.iter().map(|slot| slot.heard).collect();
+            let calling: Vec<bool> = self.slots.iter().map(|slot| slot.calls.last().is_some_and(|call| call.open)).collect();
+            let fresh = std::mem::take(&mut self.fresh);
+            let look = Look { now: self.now, oracle: &self.recorder.oracle, heard: &heard, fresh: &fresh, calling: &calling };
+            let act = self.script.next(&look, draw);
+            for slot in &mut self.slots {
+                slot.heard = false;
+            }
+            let Some(act) = act else { return busy };
+            busy = true;
+            self.perform(act);
+        }
+    }
+
+    fn perform(&mut self, act: Do) {
+        let now = self.now;
+        match act {
+            Do::Note(text) => {
+                let data = Fields::new().with("text", text);
+                self.recorder.record(now, None, Plane::Harness, SmolStr::new_static("step"), data);
+            }
+            Do::Call { client, op, args } => self.call(client, op, args),
+            Do::Link(client, link) => {
+                let Self { world, recorder, slots, fresh, .. } = self;
+                world.link(now, client, link, &mut Outlet { recorder, slots, fresh });
+            }
+            Do::Server(act) => {
+                let Self { world, recorder, slots, fresh, .. } = self;
+                world.act(now, &act, &mut Outlet { recorder, slots, fresh });
+            }
+            Do::Release(client) => {
+                let Self { world, recorder, slots, fresh, .. } = self;
+                world.release(now, client, &mut Outlet { recorder, slots, fresh });
+            }
+        }
+    }
+
+    /// The application of a client calls a method.
+    fn call(&mut self, client: ClientIx, op: SmolStr, args: Fields) {
+        let now = self.now;
+        let number = u32::try_from(self.slots[client].calls.len()).unwrap_or(u32::MAX);
+        let mut seen = Fields::new().with("op", op.clone()).with("call", number);
+        let mut given = Fields::new();
+        for (name, value) in args.iter() {
+            match name.as_str() {
+                "token" => {
+                    let kind = value.as_text().unwrap_or("valid");
+                    let life = args.time("token-life_ms");
+                    let Self { world, recorder, slots, fresh, .. } = self;
+                    match world.mint(now, client, kind, life, &mut Outlet { recorder, slots, fresh }) {
+                        Ok(minted) => {
+                            seen.set(SmolStr::new_static("token"), minted.label.into());
+                            seen.set(SmolStr::new_static("token-kind"), kind.into());
+                            given.set(name.clone(), minted.text.into());
+                        }
+                        Err(unknown) => self.conduct.error = Some(unknown.to_string()),
+                    }
+                }
+                "token-life_ms" => {}
+                _ => {
+                    seen.set(name.clone(), value.clone());
+                    given.set(name.clone(), value.clone());
+                }
+            }
+        }
+        let method = self.profile.names.calls.get(&op);
+        if method.is_some_and(|method| method.args.iter().any(|arg| arg == "uid")) {
+            given.set(SmolStr::new_static("uid"), self.case.clients[client].uid.clone().into());
+        }
+        let spelled = method.and_then(|method| method.spellings.first()).unwrap_or(&op).clone();
+        self.recorder.record(now, Some(client), Plane::Control, SmolStr::new_static("call"), seen);
+        let slot = &mut self.slots[client];
+        slot.calls.push(MadeCall { op, args, open: true });
+        slot.inbox.push(Input::Call { call: number, op: spelled, args: given });
+    }
+
+    /// Gives a client its turn, if it has anything to do.
+    fn turn(&mut self, at: usize) -> bool {
+        let slot = &mut self.slots[at];
+        if slot.inbox.is_empty() && slot.next.is_none_or(|next| next > self.now) {
+            return false;
+        }
+        let input = std::mem::take(&mut slot.inbox);
+        let turn = slot.client.turn(self.now, input);
+        slot.next = turn.next;
+        for output in turn.output {
+            match output {
+                Output::Observe(Observation::Unsupported { call }) => {
+                    let op = self.slots[at].calls.get(call as usize).map_or("it", |call| call.op.as_str()).to_owned();
+                    self.not_applicable = Some(format!("the client does not support {op}"));
+                }
+                Output::Observe(seen) => self.observe(at, seen),
+                output => {
+                    let Self { world, recorder, slots, fresh, now, .. } = self;
+                    world.output(*now, at, output, &mut Outlet { recorder, slots, fresh });
+                }
+            }
+        }
+        true
+    }
+
+    fn observe(&mut self, at: usize, seen: Observation) {
+        let seen = self.redacted(seen);
+        let calls = &self.slots[at].calls;
+        let op_of = |call: u32| calls.get(call as usize).map(|call| call.op.clone());
+        let result = self.recorder.observation(self.now, at, seen, op_of);
+        self.fresh.extend(self.recorder.last().cloned());
+        let Some((number, code)) = result else { return };
+        let Some(call) = self.slots[at].calls.get_mut(number as usize) else { return };
+        if std::mem::take(&mut call.open) && code.means(&Value::name("ok")) {
+            self.world.call_done(self.now, at, &call.op, &call.args);
+        }
+    }
+
+    /// What a client says, with every minted token replaced by its label.
+    fn redacted(&self, seen: Observation) -> Observation {
+        let fields = |mut data: Fields| {
+            for value in data.values_mut() {
+                if let Value::Text(text) = value {
+                    *text = self.world.redact(text);
+                }
+            }
+            data
+        };
+        match seen {
+            Observation::State(data) => Observation::State(fields(data)),
+            Observation::Result { call, data } => Observation::Result { call, data: fields(data) },
+            Observation::Event { event, data } => Observation::Event { event, data: fields(data) },
+            other => other,
+        }
+    }
+
+    fn end(mut self) -> Played {
+        self.conduct.missed = self.script.missed().map(ToString::to_string);
+        let complete = self.conduct == Conduct::default() && self.not_applicable.is_none();
+        self.recorder.note(self.now, crate::rejudge::footer(&self.conduct));
+        let unfired = self.world.unfired_rules().map(|(_, rule)| rule.clone()).collect();
+        let (oracle, digest, n_events, trace) = self.recorder.end();
+        Played {
+            judged: oracle.finish(self.now, complete),
+            conduct: self.conduct,
+            not_applicable: self.not_applicable,
+            digest,
+            n_events,
+            end: self.now,
+            trace,
+            unfired,
+        }
+    }
+}
