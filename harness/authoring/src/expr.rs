@@ -419,3 +419,6 @@ fn literal(word: &str) -> Value {
         value => value,
     }
 }
+
+#[cfg(test)]
+mod tests;

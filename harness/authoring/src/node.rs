@@ -421,7 +421,8 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..9 {
             let before = format!("*a{}, ", n - 1).repeat(10);
-            bomb += &format!("a{n}: &a{n} [{before}]\n");
+            let line = format!("a{n}: &a{n} [{before}]\n");
+            bomb.push_str(&line);
         }
         let (nodes, found) = read(&bomb);
         assert!(nodes.is_none());

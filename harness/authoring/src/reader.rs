@@ -253,7 +253,7 @@ pub(crate) fn choice<T: Copy>(
     found
 }
 
-/// What a scalar says when it stands for data: `true`, `12`, `none`, or a text. Quotes make a text
+/// What a scalar says when it stands for data: `true`, `12`, `null`, or a text. Quotes make a text
 /// of anything.
 pub(crate) fn value(text: &str, plain: bool) -> Value {
     if !plain {
@@ -262,7 +262,7 @@ pub(crate) fn value(text: &str, plain: bool) -> Value {
     match text {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
-        "none" | "null" | "~" | "" => Value::Null,
+        "null" | "~" | "" => Value::Null,
         _ if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
             match (text.parse::<i64>(), text.parse::<f64>()) {
                 (Ok(n), _) => Value::Int(n),

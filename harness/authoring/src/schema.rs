@@ -18,13 +18,16 @@ pub struct Schema {
 pub const PROFILE: Schema =
     Schema { file: "profile.schema.json", text: include_str!("../schemas/profile.schema.json") };
 /// Of `requirements.yaml`.
-pub const REQUIREMENTS: Schema =
-    Schema { file: "requirements.schema.json", text: include_str!("../schemas/requirements.schema.json") };
+pub const REQUIREMENTS: Schema = Schema {
+    file: "requirements.schema.json",
+    text: include_str!("../schemas/requirements.schema.json"),
+};
 /// Of a scenario.
 pub const SCENARIO: Schema =
     Schema { file: "scenario.schema.json", text: include_str!("../schemas/scenario.schema.json") };
 /// Of `wire.yaml`.
-pub const WIRE: Schema = Schema { file: "wire.schema.json", text: include_str!("../schemas/wire.schema.json") };
+pub const WIRE: Schema =
+    Schema { file: "wire.schema.json", text: include_str!("../schemas/wire.schema.json") };
 
 /// All of them.
 pub const ALL: [Schema; 4] = [PROFILE, REQUIREMENTS, SCENARIO, WIRE];
@@ -64,7 +67,10 @@ mod tests {
         files(&root.join("scenarios"), &mut found);
         files(&root.join("fixtures/malformed/base"), &mut found);
         for (path, schema) in found {
-            let mut sink = Sink::new(Source::new(path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            let mut sink = Sink::new(Source::new(
+                path.display().to_string(),
+                std::fs::read_to_string(&path).unwrap(),
+            ));
             let node = node::parse_one_with_holes(&mut sink);
             // What can't be read at all is told by another test.
             let Some(node) = node else { continue };
@@ -82,12 +88,13 @@ mod tests {
     fn a_schema_refuses_what_a_reader_refuses() {
         let schema: serde_json::Value = serde_json::from_str(SCENARIO.text).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        let step = |step: serde_json::Value| {
-            serde_json::json!({ "id": "a", "purpose": "b", "requirements": [], "body": [step] })
-        };
+        let step = |step: serde_json::Value| serde_json::json!({ "id": "a", "purpose": "b", "requirements": [], "body": [step] });
         assert!(validator.is_valid(&step(serde_json::json!({ "wait": "1s", "when": "a = b" }))));
         assert!(!validator.is_valid(&step(serde_json::json!({ "wiat": "1s" }))));
-        assert!(!validator.is_valid(&step(serde_json::json!({ "wait": "1s", "call": { "alice": "login" } }))));
+        assert!(
+            !validator
+                .is_valid(&step(serde_json::json!({ "wait": "1s", "call": { "alice": "login" } })))
+        );
         assert!(!validator.is_valid(&serde_json::json!({ "id": "a" })));
     }
 }

@@ -1,12 +1,12 @@
-//! Our own profiles and scenarios load without a word.
+//! Our own profiles and scenarios load without a word, and mean what they should.
 //!
-//! Not responsible for what they say.
+//! Not responsible for what the documents say.
 //!
 //! Invariant: every folder of `scenarios/` is covered, in the order of names.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use stateline_authoring::{Diagnostic, ProfileFiles, Source, load_profile};
+use stateline_authoring::{Diagnostic, ProfileFiles, Source, load_profile, load_scenario};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,16 +35,35 @@ fn sorted(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// The scenarios under a folder, with their ids.
+fn scenarios(folder: &Path, prefix: &str, found: &mut Vec<(PathBuf, String)>) {
+    for path in sorted(folder) {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            scenarios(&path, &format!("{prefix}{name}/"), found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml")
+            && !(prefix.is_empty() && ["profile", "requirements", "wire"].contains(&name.as_str()))
+        {
+            found.push((path, format!("{prefix}{name}")));
+        }
+    }
+}
+
 fn told(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(|found| found.render(false) + "\n\n").collect()
 }
 
 #[test]
-fn our_profiles_load() {
+fn our_files_load() {
     for folder in sorted(&root()).into_iter().filter(|path| path.join("profile.yaml").exists()) {
-        let started = std::time::Instant::now();
         let loaded = load_profile(files(&folder), None);
-        println!("{}: {:?}", folder.display(), started.elapsed());
-        assert!(loaded.value.is_some(), "{}", told(&loaded.diagnostics));
+        let profile = loaded.value.unwrap_or_else(|| panic!("{}", told(&loaded.diagnostics)));
+        assert_eq!(folder.file_name().and_then(|name| name.to_str()), Some(profile.id.as_str()));
+        let mut found = Vec::new();
+        scenarios(&folder, "", &mut found);
+        for (path, id) in found {
+            let loaded = load_scenario(&profile, source(&path), &id);
+            assert!(loaded.value.is_some(), "{}", told(&loaded.diagnostics));
+        }
     }
 }
