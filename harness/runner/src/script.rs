@@ -53,8 +53,8 @@ enum Until<'c> {
     At(Micros),
     /// That long after the start of a clock.
     Clock(&'c When, Micros),
-    /// These states.
-    States(&'c [(ClientIx, StateIx)]),
+    /// These states; a state that was passed through counts.
+    States(Vec<(ClientIx, StateIx)>),
     /// The end of the call that this client made last.
     Call(ClientIx),
     /// This client hears something.
@@ -170,7 +170,9 @@ impl<'c> Script<'c> {
                     self.begin(step, look, draw);
                     return Some(Do::Note(step.text.clone()));
                 }
-                Some(Item::Wait(wait)) => {
+                Some(Item::Wait(_)) => {
+                    self.tick_off(look);
+                    let Some(Item::Wait(wait)) = self.queue.front() else { return None };
                     if !self.is_met(wait, look) {
                         if look.now < wait.give_up {
                             return None;
@@ -201,12 +203,26 @@ impl<'c> Script<'c> {
         match &wait.until {
             Until::At(at) => *at <= look.now,
             Until::Clock(when, offset) => start(look.oracle, when).is_some_and(|start| start + *offset <= look.now),
-            Until::States(targets) => targets.iter().all(|(client, state)| look.oracle.state(*client) == Some(*state)),
+            Until::States(left) => left.is_empty(),
             Until::Call(client) => !look.calling[*client],
             Until::Beat(client) => look.heard[*client],
             Until::Seen(client, pattern) => look.fresh.iter().any(|event| self.is_seen(event, *client, pattern)),
             Until::Owes(client) => look.oracle.owes(*client).is_none(),
         }
+    }
+
+    /// Ticks off the states that were reported since the wait began.
+    fn tick_off(&mut self, look: &Look<'_, '_>) {
+        let Some((_, machine)) = self.profile.main_machine() else { return };
+        let Some(Item::Wait(Wait { until: Until::States(left), .. })) = self.queue.front_mut() else { return };
+        left.retain(|(client, state)| {
+            let reported = look.fresh.iter().any(|event| {
+                event.client.as_ref() == Some(&self.case.clients[*client].name)
+                    && event.kind == "state"
+                    && event.data.text("state") == Some(machine.states[*state].as_str())
+            });
+            !reported && look.oracle.state(*client) != Some(*state)
+        });
     }
 
     /// Steering looks at words and plain values only.
@@ -234,7 +250,7 @@ impl<'c> Script<'c> {
                         self.queue.extend(self.recipe(*client, *state).map(Item::Do));
                     }
                 }
-                self.queue.push_back(wait(Until::States(targets), patience));
+                self.queue.push_back(wait(Until::States(targets.clone()), patience));
             }
             Act::Call { client, op, args, settle } => {
                 self.queue.push_back(Item::Do(Do::Call { client: *client, op: op.clone(), args: args.clone() }));

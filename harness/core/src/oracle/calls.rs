@@ -79,6 +79,7 @@ pub(super) fn completed(
     let RowBody::Settles(settles) = &row.body else {
         return Completion::Unasked;
     };
+    judge.row(call.row);
     let facts = call_view(env, &group.configs[0], &call, Some(event));
     let own = choose_req(&row.req, &facts);
     if let (Some(req), false) = (own, call.overdue) {

@@ -92,6 +92,7 @@ impl Duty {
                     lasting.last = env.now;
                     lasting.req = req;
                     lasting.warned = false;
+                    judge.row(lasting.row);
                     if let Some(req) = req {
                         judge.mark(req, Judgement::Undetermined);
                     }

@@ -237,6 +237,7 @@ impl Group {
                     continue;
                 }
                 let req = choose_req(&row.req, &view);
+                judge.row(ix);
                 match &row.body {
                     RowBody::Expect(expect) => {
                         let open = open_on(env, row, ix, expect, req, event, config.entered);

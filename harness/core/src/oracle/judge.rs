@@ -21,6 +21,8 @@ pub(super) struct Judge {
     pub(super) choices: Vec<Choice>,
     /// State, stimulus, whether it was violated; in order of first sight.
     pub(super) cells: Vec<(StateIx, StimulusIx, bool)>,
+    /// For each row of the profile whether it was in force at all.
+    pub(super) rows: Vec<bool>,
 }
 
 /// A breach before it is graded.
@@ -46,6 +48,7 @@ impl Judge {
             warnings: Vec::new(),
             choices: Vec::new(),
             cells: Vec::new(),
+            rows: vec![false; profile.rows.len()],
         }
     }
 
@@ -150,6 +153,11 @@ impl Judge {
             let requirement = req.map(|req| profile.requirements[req].id.clone());
             self.choices.push(Choice { requirement, row, client: client.clone(), choice, n });
         }
+    }
+
+    /// Records that a row was triggered, armed or in force.
+    pub(super) fn row(&mut self, row: RowIx) {
+        self.rows[row] = true;
     }
 
     /// Records that a cell was exercised.

@@ -27,7 +27,7 @@ pub mod verdict;
 mod windows;
 mod words;
 
-use crate::profile::{CapIx, ClockIx, Length, Profile, ReqIx, StateIx};
+use crate::profile::{CapIx, ClockIx, Length, Profile, ReqIx, RowIx, StateIx};
 use crate::record::{CellSeen, Choice, Finding, Judgement};
 use crate::time::Micros;
 use crate::trace::Event;
@@ -36,6 +36,7 @@ use index::{Index, Words};
 use judge::Judge;
 use smol_str::SmolStr;
 use std::rc::Rc;
+pub use words::pattern_text;
 
 /// More configurations than this make a case INCONCLUSIVE.
 pub const MAX_CONFIGURATIONS: usize = 64;
@@ -99,6 +100,8 @@ pub struct Judged {
     pub choices: Vec<Choice>,
     /// The cells of the grid that were exercised.
     pub cells: Vec<CellSeen>,
+    /// The rows that were triggered, armed or in force, in the order of the table.
+    pub rows: Vec<RowIx>,
     /// Too many configurations to follow.
     pub overflow: bool,
 }
@@ -250,7 +253,7 @@ impl<'p> Oracle<'p> {
         }
         let states: &[SmolStr] = profile.main_machine().map_or(&[], |(_, machine)| &machine.states);
         let name = |state: StateIx| states.get(state).cloned().unwrap_or_default();
-        let Judge { statuses, findings, warnings, choices, cells } = self.judge;
+        let Judge { statuses, findings, warnings, choices, cells, rows } = self.judge;
         Judged {
             requirements: statuses
                 .into_iter()
@@ -267,6 +270,11 @@ impl<'p> Oracle<'p> {
                     stimulus: profile.grid.stimuli[stimulus].id.clone(),
                     violated,
                 })
+                .collect(),
+            rows: rows
+                .into_iter()
+                .enumerate()
+                .filter_map(|(row, seen)| seen.then_some(row))
                 .collect(),
             overflow,
         }

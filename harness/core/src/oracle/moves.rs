@@ -166,6 +166,7 @@ impl Group {
                 let req = choose_req(&row.req, &view);
                 let open = open_on(env, row, ix, expect, req, &past.event, config.entered);
                 exercised(judge, row, req);
+                judge.row(ix);
                 self.push(env, config, open);
             }
         }
@@ -217,6 +218,7 @@ impl Group {
         let base = (sure + expect.after).max(config.entered);
         let (warn, hi) = window(env, expect, base);
         exercised(judge, row, req);
+        judge.row(ix);
         config.open.push(Open {
             row: ix,
             modality: expect.modality,

@@ -66,7 +66,8 @@ fn shorten(text: &str) -> String {
 }
 
 /// What a pattern waits for, in words.
-pub(super) fn pattern_text(profile: &Profile, pattern: &Pattern) -> String {
+#[must_use]
+pub fn pattern_text(profile: &Profile, pattern: &Pattern) -> String {
     let heads: Vec<String> = pattern
         .heads
         .iter()
