@@ -43,7 +43,8 @@ pub(crate) enum Command {
 }
 
 /// Names that later versions will use.
-pub(crate) const RESERVED: [&str; 7] = ["explore", "report", "merge", "diff", "serve", "doctor", "init"];
+pub(crate) const RESERVED: [&str; 7] =
+    ["explore", "report", "merge", "diff", "serve", "doctor", "init"];
 
 /// Flags that judging shares with running.
 #[derive(Args, Clone, Debug, Default)]
@@ -214,6 +215,7 @@ fn duration(text: &str) -> Result<Micros, String> {
 }
 
 fn cap(text: &str) -> Result<(String, Micros), String> {
-    let (name, length) = text.split_once('=').ok_or("a cap is written NAME=D, such as redial=90s")?;
+    let (name, length) =
+        text.split_once('=').ok_or("a cap is written NAME=D, such as redial=90s")?;
     Ok((name.to_owned(), duration(length)?))
 }

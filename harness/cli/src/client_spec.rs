@@ -33,25 +33,38 @@ impl FromStr for ClientSpec {
             _ if text.trim().is_empty() => return Err("it is empty".to_owned()),
             _ => return Ok(Self::Command(text.to_owned())),
         };
-        let (design, defects) = rest.split_once(':').map_or((rest, None), |(design, defects)| (design, Some(defects)));
+        let (design, defects) =
+            rest.split_once(':').map_or((rest, None), |(design, defects)| (design, Some(defects)));
         let design = design.strip_prefix('/').map(str::to_owned);
-        let defects: Vec<String> = defects.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default();
+        let defects: Vec<String> =
+            defects.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default();
         if let Some(design) = &design {
             let all = stateline_reference::designs().iter().map(|design| design.id);
             known("design", "designs", design, all)?;
         }
         for defect in &defects {
-            known("defect", "defects", defect, stateline_reference::defects().iter().map(|defect| defect.id))?;
+            known(
+                "defect",
+                "defects",
+                defect,
+                stateline_reference::defects().iter().map(|defect| defect.id),
+            )?;
         }
         Ok(Self::Builtin { design, defects })
     }
 }
 
-fn known<'a>(what: &str, list: &str, name: &str, all: impl Iterator<Item = &'a str> + Clone) -> Result<(), String> {
+fn known<'a>(
+    what: &str,
+    list: &str,
+    name: &str,
+    all: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), String> {
     if all.clone().any(|have| have == name) {
         return Ok(());
     }
-    let near = all.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let near =
+        all.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Err(format!("there is no {what} `{name}`{hint} (`stateline list {list}` shows all)"))
 }
@@ -64,7 +77,11 @@ impl ClientSpec {
             Self::Command(command) => command.clone(),
             Self::Builtin { design, defects } => {
                 let design = design.as_ref().map(|design| format!("/{design}")).unwrap_or_default();
-                let defects = if defects.is_empty() { String::new() } else { format!(":{}", defects.join(",")) };
+                let defects = if defects.is_empty() {
+                    String::new()
+                } else {
+                    format!(":{}", defects.join(","))
+                };
                 format!("builtin{design}{defects}")
             }
         }
@@ -93,7 +110,8 @@ pub(crate) struct Builtin {
 impl Opener for Builtin {
     fn open(&self, profile: &str, open: &Open) -> Result<Box<dyn Client>, String> {
         let defects: Vec<&str> = self.defects.iter().map(SmolStr::as_str).collect();
-        stateline_reference::open(profile, self.design.as_deref(), &defects, open).map_err(|unknown| unknown.to_string())
+        stateline_reference::open(profile, self.design.as_deref(), &defects, open)
+            .map_err(|unknown| unknown.to_string())
     }
 }
 
@@ -105,7 +123,12 @@ mod tests {
     fn specs_round_trip() {
         let design = stateline_reference::designs()[1].id;
         let defect = stateline_reference::defects()[0].id;
-        for text in ["builtin".to_owned(), format!("builtin/{design}"), format!("builtin:{defect}"), format!("builtin/{design}:{defect},{defect}")] {
+        for text in [
+            "builtin".to_owned(),
+            format!("builtin/{design}"),
+            format!("builtin:{defect}"),
+            format!("builtin/{design}:{defect},{defect}"),
+        ] {
             assert_eq!(text.parse::<ClientSpec>().unwrap().text(), text);
         }
         assert_eq!("python3 a.py".parse(), Ok(ClientSpec::Command("python3 a.py".to_owned())));

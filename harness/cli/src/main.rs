@@ -4,7 +4,7 @@
 //! that do, writes files and ends with a documented exit code.
 //!
 //! Invariant: errors go to stderr, what was asked for to stdout.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program prints")]
+#![expect(clippy::print_stderr, reason = "a command line program prints")]
 
 mod args;
 mod client_spec;
@@ -68,7 +68,11 @@ fn other(words: &[String]) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("`stateline {name}` is not in this version")));
     }
     let known = ["run", "list", "explain", "check", "judge", "selftest"];
-    let near = known.into_iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let near = known
+        .into_iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Failure::usage(format!("there is no command `{name}`{near} (`stateline --help` lists all)")))
+    Err(Failure::usage(format!(
+        "there is no command `{name}`{near} (`stateline --help` lists all)"
+    )))
 }

@@ -41,11 +41,16 @@ impl OutFolder {
     /// The file that could not be written.
     pub(crate) fn write(&self, record: &RunRecord) -> Result<(), WriteError> {
         self.file("run.json", |out| stateline_reports::json::write(record, out))?;
-        let html = stateline_reports::html::render(record, &stateline_reports::html::Options::default());
+        let html =
+            stateline_reports::html::render(record, &stateline_reports::html::Options::default());
         self.file("report.html", |out| out.write_all(html.as_bytes()))
     }
 
-    fn file(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+    fn file(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
         let path = self.0.join(name);
         let beside = self.0.join(format!(".{name}.part"));
         let written = File::create(&beside).and_then(|file| {

@@ -27,7 +27,10 @@ pub(crate) enum SelectError {
 ///
 /// # Errors
 /// When a filter is malformed, or none selects anything.
-pub(crate) fn select<'a>(contracts: &'a [Contract], filters: &[String]) -> Result<Vec<(&'a Contract, &'a Scenario, &'a Case)>, SelectError> {
+pub(crate) fn select<'a>(
+    contracts: &'a [Contract],
+    filters: &[String],
+) -> Result<Vec<(&'a Contract, &'a Scenario, &'a Case)>, SelectError> {
     let mut parsed = Vec::new();
     let mut wrong = Vec::new();
     for text in filters {
@@ -41,16 +44,28 @@ pub(crate) fn select<'a>(contracts: &'a [Contract], filters: &[String]) -> Resul
     let filter = Filter::union(parsed);
     let all: Vec<(&Contract, &Scenario, &Case, Vec<SmolStr>)> = contracts
         .iter()
-        .flat_map(|contract| contract.cases().map(move |(scenario, case)| (contract, scenario, case, contract.named(case))))
+        .flat_map(|contract| {
+            contract
+                .cases()
+                .map(move |(scenario, case)| (contract, scenario, case, contract.named(case)))
+        })
         .collect();
     let chosen: Vec<_> = all
         .iter()
-        .filter(|(contract, scenario, case, named)| filter.matches(&contract.info(scenario, case, named)))
+        .filter(|(contract, scenario, case, named)| {
+            filter.matches(&contract.info(scenario, case, named))
+        })
         .map(|(contract, scenario, case, _)| (*contract, *scenario, *case))
         .collect();
     if chosen.is_empty() {
-        let infos: Vec<_> = all.iter().map(|(contract, scenario, case, named)| contract.info(scenario, case, named)).collect();
-        return Err(SelectError::Nothing { filters: filters.to_vec(), nearest: filter.nearest(&infos) });
+        let infos: Vec<_> = all
+            .iter()
+            .map(|(contract, scenario, case, named)| contract.info(scenario, case, named))
+            .collect();
+        return Err(SelectError::Nothing {
+            filters: filters.to_vec(),
+            nearest: filter.nearest(&infos),
+        });
     }
     Ok(chosen)
 }

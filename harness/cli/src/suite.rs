@@ -5,9 +5,11 @@
 //! Invariant: files come in the order of their paths, the binary's own first.
 
 use smol_str::SmolStr;
-use stateline_authoring::{CaseInfo, Diagnostic, ProfileFiles, Source, load_profile, load_scenario};
-use stateline_core::oracle::index::Index;
+use stateline_authoring::{
+    CaseInfo, Diagnostic, ProfileFiles, Source, load_profile, load_scenario,
+};
 use stateline_core::oracle::Settings;
+use stateline_core::oracle::index::Index;
 use stateline_core::profile::Profile;
 use stateline_core::scenario::{Case, Scenario};
 use std::collections::BTreeMap;
@@ -73,7 +75,10 @@ fn list(all: &[String]) -> String {
 }
 
 fn render(diagnostics: &[Diagnostic]) -> String {
-    let mut text: Vec<String> = diagnostics.iter().map(|diagnostic| diagnostic.render(false).trim_end().to_owned()).collect();
+    let mut text: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.render(false).trim_end().to_owned())
+        .collect();
     let n = diagnostics.len();
     text.push(format!("{n} error{} found", if n == 1 { "" } else { "s" }));
     text.join("\n\n")
@@ -111,7 +116,11 @@ impl Suite {
     }
 
     fn add_folder(&mut self, root: &Path) -> Result<(), SuiteError> {
-        let profiles = if root.join("profile.yaml").is_file() { vec![root.to_owned()] } else { entries(root)? };
+        let profiles = if root.join("profile.yaml").is_file() {
+            vec![root.to_owned()]
+        } else {
+            entries(root)?
+        };
         let before = self.folders.len();
         let mut found = false;
         for folder in profiles {
@@ -120,7 +129,10 @@ impl Suite {
             }
             found = true;
             let name = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-            let profile = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let profile = name
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             // A folder from outside replaces the binary's own of that name as a whole.
             self.folders.remove(&profile);
             self.add_files(&profile, &folder, &folder)?;
@@ -136,13 +148,23 @@ impl Suite {
             if path.is_dir() {
                 self.add_files(profile, root, &path)?;
             } else if path.extension().is_some_and(|ending| ending == "yaml") {
-                let text = fs::read(&path).map_err(|source| SuiteError::Read { path: path.display().to_string(), source })?;
-                let file = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                let text = fs::read(&path).map_err(|source| SuiteError::Read {
+                    path: path.display().to_string(),
+                    source,
+                })?;
+                let file =
+                    path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                 let text = String::from_utf8_lossy(&text).into_owned();
                 self.add(profile, &file, Source::new(path.display().to_string(), text));
             }
         }
         Ok(())
+    }
+
+    /// A file of a profile's folder.
+    #[must_use]
+    pub(crate) fn source(&self, profile: &str, file: &str) -> Option<&Source> {
+        self.folders.get(profile)?.files.get(file)
     }
 
     /// The ids of all profiles.
@@ -186,7 +208,10 @@ impl Suite {
 impl Folder {
     fn read(&self, name: &str, variant: Option<&str>) -> Result<Contract, Vec<Diagnostic>> {
         let file = |file: &str| {
-            self.files.get(file).cloned().unwrap_or_else(|| Source::new(format!("{name}/{file}"), String::new()))
+            self.files
+                .get(file)
+                .cloned()
+                .unwrap_or_else(|| Source::new(format!("{name}/{file}"), String::new()))
         };
         let files = ProfileFiles {
             profile: file("profile.yaml"),
@@ -218,7 +243,9 @@ impl Folder {
 impl Contract {
     /// All cases with the facts that filters look at.
     pub(crate) fn cases(&self) -> impl Iterator<Item = (&Scenario, &Case)> {
-        self.scenarios.iter().flat_map(|scenario| scenario.cases.iter().map(move |case| (scenario, case)))
+        self.scenarios
+            .iter()
+            .flat_map(|scenario| scenario.cases.iter().map(move |case| (scenario, case)))
     }
 
     /// The ids of the requirements that a case names.
@@ -229,8 +256,18 @@ impl Contract {
 
     /// What filters look at.
     #[must_use]
-    pub(crate) fn info<'a>(&'a self, scenario: &'a Scenario, case: &'a Case, named: &'a [SmolStr]) -> CaseInfo<'a> {
-        CaseInfo { id: &case.id, profile: &self.profile.id, tags: &scenario.tags, requirements: named }
+    pub(crate) fn info<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+        case: &'a Case,
+        named: &'a [SmolStr],
+    ) -> CaseInfo<'a> {
+        CaseInfo {
+            id: &case.id,
+            profile: &self.profile.id,
+            tags: &scenario.tags,
+            requirements: named,
+        }
     }
 }
 

@@ -23,6 +23,8 @@ use stateline_lab::world::{Setup, Sink, World};
 
 /// More rounds at one instant than this are a client that never gets idle.
 const MOST_ROUNDS: u32 = 1_000;
+/// More instants in one case than this are a client that lives on its own timers.
+const MOST_INSTANTS: u32 = 500_000;
 /// How long a case goes on after its script, so that reactions to the last step are seen.
 const TAIL: Micros = Micros::from_millis(1_500);
 /// How long a case may go on after its script at most.
@@ -161,7 +163,7 @@ struct Engine<'p> {
 impl Engine<'_> {
     fn run(&mut self, draw: &mut Draw) {
         let mut over: Option<Micros> = None;
-        loop {
+        for _ in 0..MOST_INSTANTS {
             if !self.instant(draw) || self.not_applicable.is_some() {
                 return;
             }
@@ -187,6 +189,7 @@ impl Engine<'_> {
                 None => return,
             }
         }
+        self.conduct.error = Some(format!("never-idle: more than {MOST_INSTANTS} instants by {}", self.now));
     }
 
     /// Everything that happens at this instant. False: the case cannot go on.

@@ -12,7 +12,8 @@ use crate::suite::Suite;
 
 /// Runs the command.
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
-    let contracts = Suite::of_folder(&args.dir).and_then(|suite| suite.read(&[])).map_err(Failure::usage)?;
+    let contracts =
+        Suite::of_folder(&args.dir).and_then(|suite| suite.read(&[])).map_err(Failure::usage)?;
     for contract in &contracts {
         let scenarios = contract.scenarios.len();
         let cases = contract.cases().count();

@@ -13,7 +13,9 @@ use crate::output::OutFolder;
 use crate::suite::{Contract, Suite};
 use smol_str::SmolStr;
 use stateline_core::oracle::verdict::conclude;
-use stateline_core::record::{CaseRecord, CaseWall, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA};
+use stateline_core::record::{
+    CaseRecord, CaseWall, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA,
+};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Digest, Event};
 use stateline_runner::rejudge::rejudge;
@@ -22,15 +24,18 @@ use std::fs;
 /// Runs the command.
 pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
     let path = args.file.display();
-    let text = fs::read_to_string(&args.file).map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
+    let text = fs::read_to_string(&args.file)
+        .map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
     let out = args.out.as_deref().map(OutFolder::probe).transpose().map_err(Failure::usage)?;
     let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
-    let judged = match parse(&text).map_err(|why| Failure::usage(format!("cannot read {path}: {why}")))? {
-        Given::Record(run) => judge_record(args, &suite, *run)?,
-        Given::Trace(trace) => judge_trace(args, &suite, trace)?,
-    };
+    let judged =
+        match parse(&text).map_err(|why| Failure::usage(format!("cannot read {path}: {why}")))? {
+            Given::Record(run) => judge_record(args, &suite, *run)?,
+            Given::Trace(trace) => judge_trace(args, &suite, trace)?,
+        };
     if let Some(out) = &out {
-        out.write(&judged).map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
+        out.write(&judged)
+            .map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
     }
     if !args.judging.quiet {
         show(&judged);
@@ -51,19 +56,26 @@ enum Given {
 fn parse(text: &str) -> Result<Given, String> {
     let start = text.trim_start();
     if start.starts_with('[') {
-        return serde_json::from_str(text).map(Given::Trace).map_err(|error| format!("it is no list of events: {error}"));
+        return serde_json::from_str(text)
+            .map(Given::Trace)
+            .map_err(|error| format!("it is no list of events: {error}"));
     }
-    let schema = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| json["schema"].as_str().map(str::to_owned));
+    let schema = serde_json::from_str::<serde_json::Value>(text)
+        .ok()
+        .and_then(|json| json["schema"].as_str().map(str::to_owned));
     match schema {
-        Some(schema) if schema == SCHEMA => {
-            serde_json::from_str(text).map(|run| Given::Record(Box::new(run))).map_err(|error| format!("it is no run record: {error}"))
-        }
+        Some(schema) if schema == SCHEMA => serde_json::from_str(text)
+            .map(|run| Given::Record(Box::new(run)))
+            .map_err(|error| format!("it is no run record: {error}")),
         Some(schema) => Err(format!("its schema is `{schema}`, and this version reads `{SCHEMA}`")),
         None => text
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
-            .map(|(at, line)| serde_json::from_str(line).map_err(|error| format!("line {} is no event: {error}", at + 1)))
+            .map(|(at, line)| {
+                serde_json::from_str(line)
+                    .map_err(|error| format!("line {} is no event: {error}", at + 1))
+            })
             .collect::<Result<_, _>>()
             .map(Given::Trace),
     }
@@ -73,12 +85,20 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
     let asked: Vec<String> = run
         .profiles
         .iter()
-        .map(|profile| profile.variant.as_ref().map_or_else(|| profile.id.to_string(), |variant| format!("{}@{variant}", profile.id)))
+        .map(|profile| {
+            profile.variant.as_ref().map_or_else(
+                || profile.id.to_string(),
+                |variant| format!("{}@{variant}", profile.id),
+            )
+        })
         .collect();
     let mut contracts = suite.read(&asked).map_err(Failure::usage)?;
     for (contract, profile) in contracts.iter().zip(&run.profiles) {
         if contract.profile.digest != profile.digest {
-            eprintln!("note: profile {} has changed since the run; it is judged by the present one", profile.id);
+            eprintln!(
+                "note: profile {} has changed since the run; it is judged by the present one",
+                profile.id
+            );
         }
     }
     // The run's own settings, unless this command line says otherwise.
@@ -95,12 +115,20 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
             continue;
         }
         if case.trace.is_empty() {
-            return Err(Failure::usage(format!("{} has no trace: the run was made with --no-trace", case.id)));
+            return Err(Failure::usage(format!(
+                "{} has no trace: the run was made with --no-trace",
+                case.id
+            )));
         }
         let contract = contracts
             .iter()
             .find(|contract| contract.profile.id == case.profile)
-            .ok_or_else(|| Failure::usage(format!("{} is of profile {}, which the record does not list", case.id, case.profile)))?;
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "{} is of profile {}, which the record does not list",
+                    case.id, case.profile
+                ))
+            })?;
         judge_case(contract, case)?;
     }
     let RunRecord { run, cases, interrupted, .. } = run;
@@ -110,7 +138,8 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
 fn judge_case(contract: &Contract, case: &mut CaseRecord) -> Result<(), Failure> {
     let again = rejudge(&contract.profile, &contract.index, &contract.settings, &case.trace)
         .map_err(|error| Failure::usage(format!("cannot judge {}: {error}", case.id)))?;
-    let (verdict, reason, requirements) = conclude(&contract.profile, &again.judged, &again.named, &again.conduct);
+    let (verdict, reason, requirements) =
+        conclude(&contract.profile, &again.judged, &again.named, &again.conduct);
     case.verdict = Some(verdict);
     case.reason = reason;
     case.requirements = requirements;
@@ -122,7 +151,8 @@ fn judge_case(contract: &Contract, case: &mut CaseRecord) -> Result<(), Failure>
 }
 
 fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<RunRecord, Failure> {
-    let profile = args.profile.clone().ok_or_else(|| Failure::usage("a bare trace needs --profile"))?;
+    let profile =
+        args.profile.clone().ok_or_else(|| Failure::usage("a bare trace needs --profile"))?;
     let mut contracts = suite.read(&[profile]).map_err(Failure::usage)?;
     let caps = settle(&mut contracts, &args.judging, Micros::ZERO)?;
     let mut digest = Digest::default();
@@ -150,7 +180,11 @@ fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<Run
         trace,
     };
     judge_case(contract, &mut case)?;
-    let client = ClientInfo { name: "trace".to_owned(), version: String::new(), spec: args.file.display().to_string() };
+    let client = ClientInfo {
+        name: "trace".to_owned(),
+        version: String::new(),
+        spec: args.file.display().to_string(),
+    };
     let run = RunInfo {
         version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
         client,

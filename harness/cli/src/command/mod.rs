@@ -7,7 +7,9 @@
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod judge;
+mod layout;
 pub(crate) mod list;
+mod play;
 pub(crate) mod run;
 pub(crate) mod selftest;
 
@@ -34,7 +36,11 @@ pub(crate) fn print(text: &str) {
 }
 
 /// Applies `--cap`, `--strict` and the slack to the contracts.
-pub(crate) fn settle(contracts: &mut [Contract], judging: &JudgingArgs, slack: Micros) -> Result<IndexMap<SmolStr, f64>, Failure> {
+pub(crate) fn settle(
+    contracts: &mut [Contract],
+    judging: &JudgingArgs,
+    slack: Micros,
+) -> Result<IndexMap<SmolStr, f64>, Failure> {
     let mut changed = IndexMap::new();
     for (name, length) in &judging.caps {
         let mut known = false;
@@ -45,8 +51,14 @@ pub(crate) fn settle(contracts: &mut [Contract], judging: &JudgingArgs, slack: M
             }
         }
         if !known {
-            let all: Vec<&str> = contracts.iter().flat_map(|contract| contract.profile.caps.keys().map(SmolStr::as_str)).collect();
-            return Err(Failure::usage(format!("there is no cap `{name}`; there are {}", all.join(", "))));
+            let all: Vec<&str> = contracts
+                .iter()
+                .flat_map(|contract| contract.profile.caps.keys().map(SmolStr::as_str))
+                .collect();
+            return Err(Failure::usage(format!(
+                "there is no cap `{name}`; there are {}",
+                all.join(", ")
+            )));
         }
         changed.insert(name.as_str().into(), length.as_ms());
     }
@@ -59,11 +71,15 @@ pub(crate) fn settle(contracts: &mut [Contract], judging: &JudgingArgs, slack: M
 
 /// The share of testable requirements that were decided, in percent.
 pub(crate) fn decided(record: &RunRecord) -> f64 {
-    let testable = record.coverage.iter().filter(|entry| entry.status != CoverageStatus::NotTestable);
+    let testable =
+        record.coverage.iter().filter(|entry| entry.status != CoverageStatus::NotTestable);
     let (mut n, mut decided) = (0_u32, 0_u32);
     for entry in testable {
         n += 1;
-        decided += u32::from(!matches!(entry.status, CoverageStatus::Undetermined | CoverageStatus::Unexercised));
+        decided += u32::from(!matches!(
+            entry.status,
+            CoverageStatus::Undetermined | CoverageStatus::Unexercised
+        ));
     }
     if n == 0 { 100.0 } else { f64::from(decided) * 100.0 / f64::from(n) }
 }
@@ -76,7 +92,8 @@ pub(crate) fn exit_of(record: &RunRecord, judging: &JudgingArgs) -> (Exit, Optio
     let totals = Exit::of(&record.totals);
     match judging.min_coverage {
         Some(least) if decided(record) < f64::from(least) => {
-            let text = format!("coverage is {:.1} %, below --min-coverage {least}", decided(record));
+            let text =
+                format!("coverage is {:.1} %, below --min-coverage {least}", decided(record));
             (Exit::Fail, Some(text))
         }
         _ => (totals, None),
@@ -86,7 +103,10 @@ pub(crate) fn exit_of(record: &RunRecord, judging: &JudgingArgs) -> (Exit, Optio
 /// Shows a record on the terminal.
 pub(crate) fn show(record: &RunRecord) {
     let colour = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
-    let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
-    let options = stateline_reports::terminal::Options { colour, width: width.clamp(60, 160), ..Default::default() };
+    let options = stateline_reports::terminal::Options {
+        colour,
+        width: layout::width(),
+        ..Default::default()
+    };
     print(&stateline_reports::terminal::render(record, &options));
 }

@@ -26,12 +26,15 @@ use std::time::Instant;
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     check_time(&args.time)?;
     let ClientSpec::Builtin { design, defects } = &args.client else {
-        return Err(Failure::usage("adapters are not in this version; built-in clients are `builtin`, `builtin/DESIGN`, `builtin:DEFECT`"));
+        return Err(Failure::usage(
+            "adapters are not in this version; built-in clients are `builtin`, `builtin/DESIGN`, `builtin:DEFECT`",
+        ));
     };
     if args.debug.is_some() {
         return Err(Failure::usage("`--debug` is not in this version"));
     }
-    let opener = Builtin { design: design.clone(), defects: defects.iter().map(SmolStr::from).collect() };
+    let opener =
+        Builtin { design: design.clone(), defects: defects.iter().map(SmolStr::from).collect() };
     let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
     let mut contracts = suite.read(&args.profiles).map_err(Failure::usage)?;
     let slack = args.slack.unwrap_or(Micros::ZERO);
@@ -40,7 +43,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let out = OutFolder::probe(&args.out).map_err(Failure::usage)?;
     let jobs: Vec<Job<'_>> = (0..args.repeat)
         .flat_map(|repeat| chosen.iter().map(move |(contract, _, case)| (repeat, *contract, *case)))
-        .map(|(repeat, contract, case)| Job { stage: stage(contract, !args.no_trace), case, repeat })
+        .map(|(repeat, contract, case)| Job {
+            stage: stage(contract, !args.no_trace),
+            case,
+            repeat,
+        })
         .collect();
     let stop = Arc::new(AtomicBool::new(false));
     // Without a handler an interrupt ends the process, which is all that is lost.
@@ -84,7 +91,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let applicable = record.totals.planned - record.totals.not_applicable;
     if applicable == 0 {
-        return Err(Failure { text: "no selected case is applicable to this client".to_owned(), exit: Exit::Nothing });
+        return Err(Failure {
+            text: "no selected case is applicable to this client".to_owned(),
+            exit: Exit::Nothing,
+        });
     }
     let (exit, why) = exit_of(&record, &args.judging);
     if let Some(why) = why {
@@ -97,8 +107,12 @@ fn check_time(time: &str) -> Result<(), Failure> {
     match time {
         "virtual" => Ok(()),
         "real" => Err(Failure::usage("`--time real` is not in this version")),
-        scaled if scaled.starts_with("scaled=") => Err(Failure::usage("`--time scaled` is not in this version")),
-        other => Err(Failure::usage(format!("`{other}` is no time: it is virtual, real or scaled=N"))),
+        scaled if scaled.starts_with("scaled=") => {
+            Err(Failure::usage("`--time scaled` is not in this version"))
+        }
+        other => {
+            Err(Failure::usage(format!("`{other}` is no time: it is virtual, real or scaled=N")))
+        }
     }
 }
 
@@ -106,7 +120,11 @@ fn refuse(error: SelectError) -> Failure {
     match error {
         SelectError::Malformed(text) => Failure::usage(text),
         SelectError::Nothing { filters, nearest } => {
-            let near = if nearest.is_empty() { String::new() } else { format!("; the nearest: {}", nearest.join(", ")) };
+            let near = if nearest.is_empty() {
+                String::new()
+            } else {
+                format!("; the nearest: {}", nearest.join(", "))
+            };
             let text = format!("nothing is selected by {}{near}", filters.join(" "));
             Failure { text, exit: Exit::Nothing }
         }
@@ -115,13 +133,25 @@ fn refuse(error: SelectError) -> Failure {
 
 /// What the cases of a contract share.
 pub(crate) fn stage(contract: &Contract, keep_trace: bool) -> Stage<'_> {
-    Stage { profile: &contract.profile, index: &contract.index, settings: &contract.settings, keep_trace }
+    Stage {
+        profile: &contract.profile,
+        index: &contract.index,
+        settings: &contract.settings,
+        keep_trace,
+    }
 }
 
 /// Gathers the record of a run.
-pub(crate) fn record(contracts: &[Contract], run: RunInfo, cases: Vec<CaseRecord>, interrupted: bool) -> RunRecord {
-    let used: Vec<&Contract> =
-        contracts.iter().filter(|contract| cases.iter().any(|case| case.profile == contract.profile.id)).collect();
+pub(crate) fn record(
+    contracts: &[Contract],
+    run: RunInfo,
+    cases: Vec<CaseRecord>,
+    interrupted: bool,
+) -> RunRecord {
+    let used: Vec<&Contract> = contracts
+        .iter()
+        .filter(|contract| cases.iter().any(|case| case.profile == contract.profile.id))
+        .collect();
     RunRecord {
         schema: SmolStr::new_static(SCHEMA),
         interrupted,

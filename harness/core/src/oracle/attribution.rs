@@ -93,7 +93,11 @@ impl Group {
             matches(&expect.emit, words, event, config, name, open.event())
         };
         let since = |open: &Open| open.event().map(|event| event.n);
-        for (open, expect) in opens().filter(|(open, expect)| full(open, expect)) {
+        // A withdrawn report that comes when it would have been due is no early one of a later trigger.
+        let fitting = |watch: bool| {
+            opens().filter(move |(open, _)| open.watch == watch).filter(|(open, expect)| full(open, expect))
+        };
+        for (open, expect) in fitting(true).chain(fitting(false)) {
             let row = &profile.rows[open.row];
             let req = if open.watch { row.withdrawn.or(row.early) } else { row.early.or(open.req) };
             let early = if open.watch {

@@ -235,6 +235,7 @@ impl Client {
             [warn.filter(|_| !call.warned), Some(fail).filter(|_| !call.overdue)]
                 .into_iter()
                 .flatten()
+                .filter(|due| *due >= now)
         });
         calls.chain(self.groups.iter().filter_map(|group| group.next_deadline(&env))).min()
     }

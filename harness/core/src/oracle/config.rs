@@ -21,6 +21,8 @@ pub(super) struct Config {
     pub(super) via: Option<RowIx>,
     /// When that was seen.
     pub(super) entered: Micros,
+    /// Events before this number were taken in by earlier states.
+    pub(super) seen: u32,
     /// Memory.
     pub(super) registers: SmallVec<[Value; 8]>,
     /// Rows that wait.
@@ -54,6 +56,8 @@ pub(super) struct Open {
     pub(super) warned: bool,
     /// It only watches that a withdrawn report does not come.
     pub(super) watch: bool,
+    /// When it was withdrawn, if its report may still come.
+    pub(super) withdrawn: Option<Micros>,
 }
 
 /// The event that opened a row.

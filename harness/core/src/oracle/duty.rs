@@ -155,7 +155,12 @@ impl Duty {
                 continue;
             };
             let leaving = configs.iter().any(|config| config.leaving(env.now));
-            if leaving || keep.violated {
+            if leaving {
+                // Suspended, and the gap starts anew.
+                keep.last = env.now;
+                continue;
+            }
+            if keep.violated {
                 continue;
             }
             let breach = |at: Micros, req: ReqIx| Breach {

@@ -71,6 +71,7 @@ impl Group {
             state: profile.machines[leader].start,
             via: None,
             entered: Micros::ZERO,
+            seen: 0,
             registers: profile.registers.values().cloned().collect(),
             open: Vec::new(),
             armed: Vec::new(),
@@ -116,8 +117,12 @@ impl Group {
             let mut config = self.configs[at].clone();
             for &row in &env.index.since[clock] {
                 if self.has(env, row) {
-                    // A restart is a new trigger: what hung on the old start is gone.
-                    config.open.retain(|open| open.row != row);
+                    // A restart is a new trigger: what hung on the old start is gone, save what is
+                    // left of a demand that was withdrawn.
+                    let demanded = demands(&env.profile.rows[row].body);
+                    config.open.retain(|open| {
+                        open.row != row || demanded && (open.watch || open.modality == Modality::May)
+                    });
                     self.arm_since(env, &mut config, row, clock, env.clocks, judge);
                 }
             }
@@ -381,10 +386,13 @@ impl Group {
                 let open = &config.open[at];
                 if state != next.state {
                     let effective = open.event().map_or(open.lo, |event| event.at);
+                    // What withdrew the row happened before its report, and is replayed, too.
+                    let effective = open.withdrawn.map_or(effective, |at| effective.min(at - Micros(1)));
+                    // What follows the trigger is replayed; a permission leaves its own trigger to
+                    // the new state, too.
                     let own = open
                         .event()
-                        .filter(|_| open.modality == Modality::May)
-                        .map(|event| event.n);
+                        .map(|event| event.n + u32::from(open.modality == Modality::Must));
                     self.enter(env, &mut next, state, Some(open.row), effective, own, judge);
                 }
                 next

@@ -174,10 +174,6 @@ impl<'p> Oracle<'p> {
                 client.deadlines(self.profile, self.index, self.settings, at, &mut self.judge);
             }
             self.look_ahead();
-            // A bound that did not move would be looked at for ever.
-            if self.next.is_some_and(|bound| bound <= next) {
-                self.next = Some(Micros(next.0 + 1));
-            }
         }
         self.now = self.now.max(now);
     }
@@ -202,8 +198,12 @@ impl<'p> Oracle<'p> {
     #[must_use]
     pub fn pending(&self, named: &[ReqIx]) -> Option<Micros> {
         let wanted = |req: ReqIx| {
+            // What was only warned of may still fail.
             named.contains(&req)
-                && !self.judge.statuses[req].is_some_and(|status| status >= Judgement::Recorded)
+                && matches!(
+                    self.judge.statuses[req],
+                    None | Some(Judgement::Undetermined | Judgement::Warned)
+                )
         };
         self.clients
             .iter()

@@ -35,7 +35,8 @@ impl Group {
         }
     }
 
-    /// Moves a configuration to a state, and replays in it what came after `effective`.
+    /// Moves a configuration to a state, and replays in it what came after `effective`: from the
+    /// event with number `own` on where an event was the cause, for one instant holds many.
     #[expect(clippy::too_many_arguments, reason = "a move is all of these")]
     pub(super) fn enter(
         &self,
@@ -49,14 +50,14 @@ impl Group {
     ) {
         let old = config.state;
         let stays = |row: RowIx| env.profile.rows[row].from.is_none_or(|from| from.has(state));
-        let mut offered: SmallVec<[u32; 2]> = SmallVec::new();
+        let mut offered: SmallVec<[(u32, Modality); 2]> = SmallVec::new();
         config.open.retain(|open| {
             if stays(open.row) {
                 return true;
             }
             left(env, open, judge);
             if let Some(event) = open.event().filter(|event| event.kind == "call" && !open.watch) {
-                offered.push(event.n);
+                offered.push((event.n, open.modality));
             }
             false
         });
@@ -65,8 +66,11 @@ impl Group {
         config.via = via;
         config.entered = env.now;
         let from = self.history.partition_point(|past| {
-            past.event.at <= effective && own.is_none_or(|own| past.event.n < own)
+            past.event.n < config.seen
+                || own.map_or(past.event.at <= effective, |own| past.event.n < own)
         });
+        let first = self.history.get(from).map(|past| past.event.n);
+        config.seen = own.or(first).unwrap_or(env.last_n).max(config.seen);
         let at_entry = self.history.get(from).map_or(env.clocks, |past| &past.before);
         for (clock, state_of) in at_entry.iter().enumerate() {
             if state_of.running() {
@@ -74,10 +78,13 @@ impl Group {
             }
         }
         for (at, past) in self.history.iter().enumerate() {
-            let again = offered.contains(&past.event.n);
-            if at < from && !again {
+            let offer = offered.iter().filter(|(n, _)| *n == past.event.n);
+            let again = offer.map(|(_, modality)| *modality).max();
+            if at < from && again.is_none() {
                 continue;
             }
+            // A call to which the old state owed nothing is not owed an answer by the new one.
+            let at_most = if at < from { again } else { None }.unwrap_or(Modality::Must);
             if at >= from {
                 for (clock, after) in past.after.iter().enumerate() {
                     let before = &past.before[clock];
@@ -86,7 +93,7 @@ impl Group {
                     }
                 }
             }
-            self.replay(env, config, past, old, again, judge);
+            self.replay(env, config, past, old, again.is_some(), at_most, judge);
             if at >= from {
                 for (clock, after) in past.after.iter().enumerate() {
                     if past.before[clock].running() && !after.running() {
@@ -106,6 +113,7 @@ impl Group {
     }
 
     /// Offers a past event to the rows of a state that was entered later.
+    #[expect(clippy::too_many_arguments, reason = "one call site; the parts belong together")]
     fn replay(
         &self,
         env: &Env<'_>,
@@ -113,6 +121,7 @@ impl Group {
         past: &Past,
         old: StateIx,
         again: bool,
+        at_most: Modality,
         judge: &mut Judge,
     ) {
         for head in &past.words {
@@ -164,9 +173,14 @@ impl Group {
                     continue;
                 }
                 let req = choose_req(&row.req, &view);
-                let open = open_on(env, row, ix, expect, req, &past.event, config.entered);
-                exercised(judge, row, req);
-                judge.row(ix);
+                let mut open = open_on(env, row, ix, expect, req, &past.event, config.entered);
+                if at_most == Modality::Must {
+                    exercised(judge, row, req);
+                    judge.row(ix);
+                } else {
+                    open.modality = at_most;
+                    open.warn = None;
+                }
                 self.push(env, config, open);
             }
         }
@@ -204,7 +218,9 @@ impl Group {
             return;
         };
         if row.from.is_some_and(|from| !from.has(config.state))
-            || config.open.iter().any(|open| open.row == ix && !open.watch)
+            || config.open.iter().any(|open| {
+                open.row == ix && !open.watch && open.modality == expect.modality
+            })
         {
             return;
         }
@@ -231,6 +247,7 @@ impl Group {
             overdue: false,
             warned: false,
             watch: false,
+            withdrawn: None,
         });
     }
 }

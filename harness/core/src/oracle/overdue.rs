@@ -136,7 +136,8 @@ impl Group {
             });
             open.chain(self.duty.armed_deadlines(env, config))
         });
-        config.chain(self.duty.next_deadline(env)).min()
+        // What has passed was looked at; if it stayed open, nothing but time can decide it.
+        config.chain(self.duty.next_deadline(env)).filter(|due| *due >= env.now).min()
     }
 
     /// Records, at the end, what permissions were left unused.

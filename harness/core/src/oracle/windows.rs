@@ -78,6 +78,7 @@ pub(super) fn open_on(
         overdue: false,
         warned: false,
         watch: false,
+        withdrawn: None,
     }
 }
 
@@ -132,6 +133,7 @@ pub(super) fn withdraw(
             return false;
         }
         open.modality = Modality::May;
+        open.withdrawn = Some(at);
         open.warn = None;
         let until = at.max(open.lo) + late;
         open.hi = Some(open.hi.map_or(until, |hi| hi.min(until)));
