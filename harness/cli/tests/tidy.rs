@@ -269,13 +269,12 @@ fn text_of(path: &str) -> String {
 fn the_readme_begins_with_its_two_commands() {
     let readme = text_of("README.md");
     let block = readme.split("```").nth(1).expect("the README has a block of commands");
-    for command in ["cargo run --release -- run\n", "bash .ci/test\n"] {
-        assert!(
-            block.contains(command),
-            "the first block of the README lacks `{}`",
-            command.trim()
-        );
-    }
+    let commands: Vec<&str> = block
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or("").trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(commands, ["cargo run --release -- run", "bash .ci/test"]);
 }
 
 /// Every key that a file may have stands in the page that explains the file.

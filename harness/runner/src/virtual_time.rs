@@ -194,6 +194,8 @@ impl Engine<'_> {
 
     /// Everything that happens at this instant. False: the case cannot go on.
     fn instant(&mut self, draw: &mut Draw) -> bool {
+        // What is overdue by now is, also when nothing else happens at this instant.
+        self.recorder.oracle.advance(self.now);
         for _ in 0..MOST_ROUNDS {
             let mut busy = false;
             if self.world.next_deadline().is_some_and(|due| due <= self.now) {

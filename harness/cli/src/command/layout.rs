@@ -10,7 +10,7 @@ use textwrap::core::display_width;
 use textwrap::{WordSeparator, WordSplitter};
 
 /// Where the text behind a label starts.
-const LABEL: usize = 14;
+const LABEL: usize = 17;
 
 /// Columns of the terminal, within reason; 100 where there is none.
 #[must_use]
@@ -149,7 +149,7 @@ mod tests {
         page.listed("none", []);
         assert_eq!(
             page.into_text(),
-            "C2\n  rows        one two three\n              four five\n              six\n"
+            "C2\n  rows           one two three\n                 four five\n                 six\n"
         );
     }
 

@@ -273,3 +273,83 @@ impl Outcome<'_> {
         blocks.join("\n")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The built-in suite with few cases, so that a trial is short.
+    fn small() -> Vec<Contract> {
+        let mut contracts = Suite::new(&[]).and_then(|suite| suite.read(&[])).unwrap();
+        for contract in &mut contracts {
+            contract.scenarios.retain(|scenario| scenario.id == "login/accepted");
+        }
+        contracts
+    }
+
+    fn outcome<'a>(contracts: &'a [Contract], defects: &[&str]) -> Outcome<'a> {
+        let args = SelftestArgs { format: Format::Json, seed: 0, jobs: Some(1) };
+        let mut problems = Vec::new();
+        let chosen =
+            stateline_reference::defects().iter().filter(|defect| defects.contains(&defect.id));
+        let trials =
+            chosen.map(|defect| attempt(&contracts[0], defect, &args, &mut problems)).collect();
+        Outcome { trials, demands: contracts.iter().flat_map(demands).collect(), problems }
+    }
+
+    #[test]
+    fn defects_are_killed_by_what_finds_them_first() {
+        let contracts = small();
+        let outcome =
+            outcome(&contracts, &["skips-connecting", "repeats-connected", "logout-unreported"]);
+        let killed: Vec<_> =
+            outcome.trials.iter().map(|trial| (trial.defect.id, trial.is_killed())).collect();
+        // The second breaks a SHOULD and warns; no case of these few logs out.
+        assert_eq!(
+            killed,
+            [("repeats-connected", true), ("skips-connecting", true), ("logout-unreported", false)]
+        );
+        assert!(!outcome.is_good());
+        let text = outcome.text();
+        assert!(text.starts_with(" not killed"), "{text}");
+        assert!(text.contains("logout-unreported") && !text.contains("skips-connecting"), "{text}");
+        assert!(text.ends_with("\n2 of 3 defects killed\n"), "{text}");
+    }
+
+    #[test]
+    fn the_json_has_the_keys_of_the_contract() {
+        let contracts = small();
+        let json = outcome(&contracts, &["skips-connecting"]).json();
+        let keys =
+            |json: &Value| json.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(keys(&json), "defects requirements indistinguishable score problems");
+        assert_eq!(keys(&json["defects"][0]), "id profile breaks also first violated cases");
+        assert_eq!(keys(&json["requirements"][0]), "id defects");
+        assert_eq!(json["defects"][0]["first"], json!(["RTM-LOGIN-01"]));
+        assert_eq!(json["defects"][0]["cases"], json!(["agora-rtm-1x/login/accepted"]));
+        assert_eq!(json["score"], json!({"killed": 1, "total": 1}));
+    }
+
+    #[test]
+    fn what_no_case_exercises_is_a_problem_of_the_suite() {
+        let problems = soundness::problems(&small(), 0, 1);
+        let told = |part: &str| problems.iter().any(|problem| problem.contains(part));
+        assert!(told("row C4 of agora-rtm-1x is dead"), "{problems:#?}");
+        assert!(told("RTM-CONN-04 is exercised by no case"), "{problems:#?}");
+        assert!(!told("row L1 "), "{problems:#?}");
+        assert!(!told("RTM-LOGIN-01 "), "{problems:#?}");
+    }
+
+    #[test]
+    fn requirements_found_with_the_same_defects_are_not_told_apart() {
+        let contracts = small();
+        let mut outcome = outcome(&contracts, &["skips-connecting", "login-unanswered"]);
+        assert!(outcome.indistinguishable().is_empty());
+        let [one, two] =
+            ["RTM-CONN-04", "RTM-CONN-05"].map(|id| contracts[0].profile.requirement(id).unwrap());
+        outcome.trials[0].violated.extend([one, two]);
+        assert_eq!(outcome.indistinguishable(), [["RTM-CONN-04", "RTM-CONN-05"]]);
+        outcome.trials[0].first.insert(two);
+        assert!(!outcome.indistinguishable().iter().flatten().any(|id| *id == "RTM-CONN-04"));
+    }
+}

@@ -93,11 +93,20 @@ impl Group {
             matches(&expect.emit, words, event, config, name, open.event())
         };
         let since = |open: &Open| open.event().map(|event| event.n);
-        // A withdrawn report that comes when it would have been due is no early one of a later trigger.
-        let fitting = |watch: bool| {
-            opens().filter(move |(open, _)| open.watch == watch).filter(|(open, expect)| full(open, expect))
+        // A withdrawn report that comes when it would have been due is no early one of a later
+        // trigger; one that comes before that is, if there is a later trigger.
+        let late = profile.tolerance.late + env.settings.slack;
+        let due = |open: &Open| open.hi.is_some_and(|hi| hi <= env.now + late);
+        let fitting = |pass: u8| {
+            opens()
+                .filter(move |(open, _)| match pass {
+                    0 => open.watch && due(open),
+                    1 => !open.watch,
+                    _ => open.watch && !due(open),
+                })
+                .filter(|(open, expect)| full(open, expect))
         };
-        for (open, expect) in fitting(true).chain(fitting(false)) {
+        for (open, expect) in (0..3).flat_map(fitting) {
             let row = &profile.rows[open.row];
             let req = if open.watch { row.withdrawn.or(row.early) } else { row.early.or(open.req) };
             let early = if open.watch {

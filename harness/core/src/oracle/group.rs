@@ -121,7 +121,8 @@ impl Group {
                     // left of a demand that was withdrawn.
                     let demanded = demands(&env.profile.rows[row].body);
                     config.open.retain(|open| {
-                        open.row != row || demanded && (open.watch || open.modality == Modality::May)
+                        open.row != row
+                            || demanded && (open.watch || open.modality == Modality::May)
                     });
                     self.arm_since(env, &mut config, row, clock, env.clocks, judge);
                 }
@@ -387,7 +388,8 @@ impl Group {
                 if state != next.state {
                     let effective = open.event().map_or(open.lo, |event| event.at);
                     // What withdrew the row happened before its report, and is replayed, too.
-                    let effective = open.withdrawn.map_or(effective, |at| effective.min(at - Micros(1)));
+                    let effective =
+                        open.withdrawn.map_or(effective, |at| effective.min(at - Micros(1)));
                     // What follows the trigger is replayed; a permission leaves its own trigger to
                     // the new state, too.
                     let own = open

@@ -14,6 +14,7 @@ use super::windows::{binds, cancels, exercised, left, on, open_on, window, withd
 use crate::profile::machine::{Modality, RowBody, StateSet};
 use crate::profile::{ClockIx, RowIx, StateIx};
 use crate::time::Micros;
+use crate::trace::Event;
 use smallvec::SmallVec;
 
 impl Group {
@@ -56,7 +57,11 @@ impl Group {
                 return true;
             }
             left(env, open, judge);
-            if let Some(event) = open.event().filter(|event| event.kind == "call" && !open.watch) {
+            // What was only permitted is offered once: to the state that follows the one of the call.
+            let goes_on = |event: &Event| {
+                event.kind == "call" && (open.modality == Modality::Must || event.n >= config.seen)
+            };
+            if let Some(event) = open.event().filter(|event| goes_on(event) && !open.watch) {
                 offered.push((event.n, open.modality));
             }
             false
@@ -73,7 +78,12 @@ impl Group {
         config.seen = own.or(first).unwrap_or(env.last_n).max(config.seen);
         let at_entry = self.history.get(from).map_or(env.clocks, |past| &past.before);
         for (clock, state_of) in at_entry.iter().enumerate() {
-            if state_of.running() {
+            // Who is served again by what moves it is not interrupted in its new state.
+            let ends = self.history[from..]
+                .iter()
+                .take_while(|past| past.event.at <= effective)
+                .any(|past| past.before[clock].running() && !past.after[clock].running());
+            if state_of.running() && !ends {
                 self.arm_clock(env, config, clock, at_entry, old, judge);
             }
         }
@@ -218,9 +228,10 @@ impl Group {
             return;
         };
         if row.from.is_some_and(|from| !from.has(config.state))
-            || config.open.iter().any(|open| {
-                open.row == ix && !open.watch && open.modality == expect.modality
-            })
+            || config
+                .open
+                .iter()
+                .any(|open| open.row == ix && !open.watch && open.modality == expect.modality)
         {
             return;
         }

@@ -167,10 +167,8 @@ impl Life<'_> {
 
     fn sends_login(&mut self) {
         self.asked = self.conns;
-        let data = Fields::new()
-            .with("dir", "sent")
-            .with("message", "login")
-            .with("token", self.token());
+        let data =
+            Fields::new().with("dir", "sent").with("message", "login").with("token", self.token());
         self.world.stimulus(Plane::Wire, "frame", data);
     }
 
@@ -220,7 +218,10 @@ impl Life<'_> {
 
     fn accept(&mut self, resumed: bool) {
         let Some(conn) = self.conn else { return };
-        if !self.world.is("connecting") && !self.world.is("reconnecting") && !self.world.is("connected") {
+        if !self.world.is("connecting")
+            && !self.world.is("reconnecting")
+            && !self.world.is("connected")
+        {
             return;
         }
         let lost = self.world.running("outage");
@@ -364,8 +365,7 @@ impl Life<'_> {
     fn reconnecting(&mut self) {
         if self.world.tape.once_in(4) {
             self.wait(5_000, 35_000);
-        }
-        if self.world.tape.once_in(10) {
+        } else if self.world.tape.once_in(10) {
             self.wait(28_000, 31_500);
         }
         self.returns();
@@ -417,7 +417,12 @@ pub(crate) fn irrelevant(at: Micros, which: u32) -> Event {
         0 => (None, Plane::Harness, "note", Fields::new().with("text", "a note")),
         1 => (Some("bob"), Plane::Harness, "step", Fields::new()),
         2 => (Some("carol"), Plane::Control, "state", Fields::new().with("state", "aborted")),
-        _ => (Some("carol"), Plane::Server, "server.superseded", Fields::new().with("x", Value::Null)),
+        _ => (
+            Some("carol"),
+            Plane::Server,
+            "server.superseded",
+            Fields::new().with("x", Value::Null),
+        ),
     };
     Event { n: 0, at, client: client.map(Into::into), plane, kind: kind.into(), data }
 }

@@ -32,7 +32,14 @@ impl Script {
     pub(crate) fn on(mut self, ms: u64, plane: Plane, kind: &'static str, data: Fields) -> Self {
         let n = u32::try_from(self.events.len()).unwrap();
         let at = Micros::from_millis(ms);
-        self.events.push(Event { n, at, client: Some(ALICE.into()), plane, kind: kind.into(), data });
+        self.events.push(Event {
+            n,
+            at,
+            client: Some(ALICE.into()),
+            plane,
+            kind: kind.into(),
+            data,
+        });
         self
     }
 
@@ -45,11 +52,8 @@ impl Script {
     pub(crate) fn call(mut self, ms: u64, op: &'static str) -> Self {
         self.calls += 1;
         let data = Fields::new().with("op", op).with("call", self.calls);
-        let data = if op == "login" {
-            data.with("token", "t").with("token-kind", "valid")
-        } else {
-            data
-        };
+        let data =
+            if op == "login" { data.with("token", "t").with("token-kind", "valid") } else { data };
         self.on(ms, Plane::Control, "call", data)
     }
 

@@ -96,10 +96,6 @@ impl Table {
         self.profile.clocks.iter().position(|clock| clock.name == name).unwrap()
     }
 
-    pub(crate) fn row(&self, id: &str) -> RowIx {
-        self.profile.row(id).unwrap()
-    }
-
     fn length(&self, length: Length) -> Micros {
         match length {
             Length::Fixed(time) => time,
@@ -126,9 +122,8 @@ impl Table {
     /// Rows of the reported states that lead somewhere or permit a report.
     pub(crate) fn reports(&self) -> impl Iterator<Item = (RowIx, &Row, &Expect)> {
         let state = self.profile.heads.of(Head::parse("state"))[1];
-        self.waiting().filter(move |(_, _, expect)| {
-            expect.emit.heads.iter().any(|head| Some(*head) == state)
-        })
+        self.waiting()
+            .filter(move |(_, _, expect)| expect.emit.heads.iter().any(|head| Some(*head) == state))
     }
 
     /// All requirements that a row carries.
@@ -187,6 +182,18 @@ impl Table {
             _ => false,
         };
         self.ids(self.profile.rows.iter().filter(met).flat_map(|row| row.req.iter().map(|c| c.req)))
+    }
+
+    /// Prohibitions of a report that repeats the state.
+    pub(crate) fn forbidding_repetition(&self) -> Ids {
+        let repeats = |row: &&Row| match &row.body {
+            RowBody::Never(never) => {
+                never.pattern.fields.iter().any(|(_, want)| matches!(want, Constraint::Current))
+            }
+            _ => false,
+        };
+        let rows = self.profile.rows.iter().filter(repeats);
+        self.ids(rows.flat_map(|row| row.req.iter().map(|case| case.req)))
     }
 
     /// All that a report without a cause can break: prohibitions, rows that would have led there,

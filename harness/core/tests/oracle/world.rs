@@ -73,12 +73,32 @@ struct Call {
 #[derive(Clone, Debug)]
 enum Due {
     /// The client's own clock runs out: it moves, and reports at the second time.
-    Timer { row: RowIx, clock: ClockIx, lo: Micros, hi: Micros, report: Micros },
-    Report { origin: Origin, data: Fields },
-    Callback { origin: Origin, data: Fields },
-    Result { number: i64 },
-    Ping { chain: u32 },
-    Signal { plane: Plane, kind: &'static str, data: Fields },
+    Timer {
+        row: RowIx,
+        clock: ClockIx,
+        lo: Micros,
+        hi: Micros,
+        report: Micros,
+    },
+    Report {
+        origin: Origin,
+        data: Fields,
+    },
+    Callback {
+        origin: Origin,
+        data: Fields,
+    },
+    Result {
+        number: i64,
+    },
+    Ping {
+        chain: u32,
+    },
+    Signal {
+        plane: Plane,
+        kind: &'static str,
+        data: Fields,
+    },
 }
 
 /// The client, its surroundings, and what was seen.
@@ -152,7 +172,9 @@ impl Facts for View<'_> {
                 clock.stopped.unwrap_or(world.now).since(clock.heard).into()
             }
             Term::Held => world.now.since(world.entered).into(),
-            Term::Age => self.call.map_or(Value::Null, |call| world.now.since(call.event.at).into()),
+            Term::Age => {
+                self.call.map_or(Value::Null, |call| world.now.since(call.event.at).into())
+            }
             Term::Count(head) => world.counts[usize::from(*head)].into(),
         }
     }
@@ -193,10 +215,6 @@ impl<'t> World<'t> {
 
     pub(crate) fn running(&self, clock: &str) -> bool {
         self.clocks[self.table.clock(clock)].running()
-    }
-
-    pub(crate) fn heard(&self, clock: &str) -> Micros {
-        self.clocks[self.table.clock(clock)].heard
     }
 
     /// Whether everything that the client knows has been said.
@@ -262,7 +280,8 @@ impl<'t> World<'t> {
 
     /// A signal that was to come does not.
     pub(crate) fn forget(&mut self, kind: &str) {
-        self.due.retain(|(_, _, due)| !matches!(due, Due::Signal { kind: have, .. } if *have == kind));
+        self.due
+            .retain(|(_, _, due)| !matches!(due, Due::Signal { kind: have, .. } if *have == kind));
     }
 
     fn fire(&mut self, due: Due) {
@@ -389,9 +408,12 @@ impl<'t> World<'t> {
         let at = self.calls.iter().position(|call| call.number == number).unwrap();
         let call = self.calls.remove(at);
         let op = SmolStr::new(call.event.data.text("op").unwrap());
-        let row = self.table.profile.rows.iter().position(
-            |row| matches!(&row.body, RowBody::Settles(settles) if settles.op == op),
-        );
+        let row = self
+            .table
+            .profile
+            .rows
+            .iter()
+            .position(|row| matches!(&row.body, RowBody::Settles(settles) if settles.op == op));
         let mut code = Value::name("ok");
         let mut origin = None;
         if let Some(row) = row {
@@ -462,7 +484,8 @@ impl<'t> World<'t> {
             matches!(&table.profile.rows[row].body,
                 RowBody::Expect(Expect { trigger: Trigger::Since(have), .. }) if *have == clock)
         };
-        self.due.retain(|(_, _, due)| !matches!(due, Due::Timer { clock: have, .. } if *have == clock));
+        self.due
+            .retain(|(_, _, due)| !matches!(due, Due::Timer { clock: have, .. } if *have == clock));
         self.excuse(|_, origin| of_clock(origin.row) && origin.hi >= now);
         let until = now + table.profile.tolerance.late;
         let late = table.profile.tolerance.late;
@@ -506,7 +529,9 @@ impl<'t> World<'t> {
             self.counts[usize::from(head)] += 1;
         }
         for row in &self.table.profile.rows {
-            let RowBody::Silent { trigger: Trigger::On(patterns), .. } = &row.body else { continue };
+            let RowBody::Silent { trigger: Trigger::On(patterns), .. } = &row.body else {
+                continue;
+            };
             if patterns.iter().any(|p| self.table.matches(p, event, None, None))
                 && has(row.from, self.actual)
                 && self.holds(row.guard.as_ref(), self.actual, Some(event))
@@ -524,7 +549,9 @@ impl<'t> World<'t> {
             let have = &mut self.registers[set.register];
             *have = match &set.value {
                 Source::Literal(value) => value.clone(),
-                Source::Plus(n) => Value::Int(if let Value::Int(have) = have { *have } else { 0 } + n),
+                Source::Plus(n) => {
+                    Value::Int(if let Value::Int(have) = have { *have } else { 0 } + n)
+                }
                 Source::Trigger(name) => field(name),
                 Source::NotTrigger(name) => Value::Bool(!field(name).is_truthy()),
             };
@@ -546,7 +573,8 @@ impl<'t> World<'t> {
                 continue;
             }
             let must = expect.modality == Modality::Must;
-            let callback = expect.emit.heads.iter().map(|head| Head::parse(table.profile.heads.text(*head)));
+            let callback =
+                expect.emit.heads.iter().map(|head| Head::parse(table.profile.heads.text(*head)));
             let callback = callback.clone().find(|head| head.kind == "event");
             let report = table.reports().any(|(have, ..)| have == ix);
             let everything = matches!(expect.to, Target::Observed)
@@ -571,7 +599,15 @@ impl<'t> World<'t> {
                 });
                 hi = owed.chain([hi]).min().unwrap_or(hi).max(base);
             }
-            let origin = Origin { row: ix, from, lo: now + expect.after, hi, cause, timed: false, demanded: must };
+            let origin = Origin {
+                row: ix,
+                from,
+                lo: now + expect.after,
+                hi,
+                cause,
+                timed: false,
+                demanded: must,
+            };
             let at = if repeats { now } else { self.tape.within(base, hi) };
             if report {
                 moved = true;
@@ -618,7 +654,10 @@ impl<'t> World<'t> {
                 || !state.running()
                 || !has(row.from, self.actual)
                 || !self.holds(row.guard.as_ref(), self.actual, None)
-                || self.due.iter().any(|(_, _, due)| matches!(due, Due::Timer { row, .. } if *row == ix))
+                || self
+                    .due
+                    .iter()
+                    .any(|(_, _, due)| matches!(due, Due::Timer { row, .. } if *row == ix))
             {
                 continue;
             }

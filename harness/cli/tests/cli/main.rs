@@ -1,0 +1,13 @@
+//! The real program, from the outside: exit codes, files, formats.
+//!
+//! Not responsible for verdicts of particular cases; the suite and its selftest are. Cases are
+//! played in virtual time, so nothing here waits.
+//!
+//! Invariant: every test writes into a folder of its own and leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test panics where its premise does not hold")]
+
+mod listings;
+mod program;
+mod recorded;
+mod refusals;
+mod runs;
