@@ -52,7 +52,8 @@ fn main() {
         wire: Some(file("wire.yaml")),
     };
     let profile = load_profile(files, None).value.expect("the profile is checked by the tests");
-    let loaded = load_scenario(&profile, Source::new("bench", SCENARIO), "bench/refused-from-5-to-10");
+    let loaded =
+        load_scenario(&profile, Source::new("bench", SCENARIO), "bench/refused-from-5-to-10");
     let scenario = loaded.value.expect("the scenario above is well-formed");
     let (index, settings) = (Index::new(&profile), Settings::of(&profile));
     for keep_trace in [true, false] {
@@ -61,13 +62,27 @@ fn main() {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(seconds) {
             let first = u32::try_from(n_cases).unwrap_or(0);
-            let jobs: Vec<Job<'_>> =
-                (first..first + 200).map(|repeat| Job { stage, case: &scenario.cases[0], repeat }).collect();
+            let jobs: Vec<Job<'_>> = (first..first + 200)
+                .map(|repeat| Job { stage, case: &scenario.cases[0], repeat })
+                .collect();
             let stop = AtomicBool::new(false);
-            let options = Options { seed: 1, jobs: 1, fail_fast: false, max_length: None, stop: &stop, done: &|_| () };
+            let options = Options {
+                seed: 1,
+                jobs: 1,
+                fail_fast: false,
+                max_length: None,
+                stop: &stop,
+                done: &|_| (),
+            };
             let (records, _) = run(&jobs, &Reference, &options);
             for record in &records {
-                assert_eq!(record.verdict, Some(Verdict::Pass), "{}: {:?}", record.id, record.reason);
+                assert_eq!(
+                    record.verdict,
+                    Some(Verdict::Pass),
+                    "{}: {:?}",
+                    record.id,
+                    record.reason
+                );
                 assert!(record.events >= 60, "the shape has at least 60 events");
                 n_events += u64::from(record.events);
             }
@@ -77,6 +92,9 @@ fn main() {
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         let (cases, events) = (n_cases as f64 / elapsed, n_events as f64 / elapsed);
         let kept = if keep_trace { "traces kept" } else { "traces not kept" };
-        println!("{kept}: {cases:.0} cases/s, {events:.0} events/s, {:.0} events a case", events / cases);
+        println!(
+            "{kept}: {cases:.0} cases/s, {events:.0} events/s, {:.0} events a case",
+            events / cases
+        );
     }
 }

@@ -99,18 +99,25 @@ impl std::fmt::Display for Head<'_> {
 
 /// Hashes a trace as it grows, in a form of its own that does not hang on the JSON writer.
 #[derive(Clone, Debug, Default)]
-pub struct Digest(blake3::Hasher);
+pub struct Digest {
+    hasher: blake3::Hasher,
+    /// What is not hashed yet.
+    pending: Vec<u8>,
+}
+
+/// How much is gathered before it is hashed: short updates cost more than the hashing.
+const CHUNK: usize = 4_096;
 
 impl Digest {
     /// Takes in one event.
     pub fn add(&mut self, event: &Event) {
-        let mut line = Vec::with_capacity(96);
+        let line = &mut self.pending;
         line.extend_from_slice(&event.at.0.to_le_bytes());
         line.push(event.plane as u8);
-        text(&mut line, event.client.as_deref().unwrap_or(""));
-        text(&mut line, &event.kind);
+        text(line, event.client.as_deref().unwrap_or(""));
+        text(line, &event.kind);
         for (name, value) in event.data.iter() {
-            text(&mut line, name);
+            text(line, name);
             match value {
                 Value::Null => line.push(0),
                 Value::Bool(b) => line.extend_from_slice(&[1, u8::from(*b)]),
@@ -124,22 +131,27 @@ impl Digest {
                 }
                 Value::Text(value) => {
                     line.push(4);
-                    text(&mut line, value);
+                    text(line, value);
                 }
                 Value::Json(json) => {
                     line.push(5);
-                    text(&mut line, &json.to_string());
+                    text(line, &json.to_string());
                 }
             }
         }
         line.push(0xff);
-        self.0.update(&line);
+        if self.pending.len() >= CHUNK {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
     }
 
     /// The hash so far, as 32 hexadecimal digits (128 bits).
     #[must_use]
     pub fn to_hex(&self) -> SmolStr {
-        self.0.finalize().to_hex()[..32].into()
+        let mut hasher = self.hasher.clone();
+        hasher.update(&self.pending);
+        hasher.finalize().to_hex()[..32].into()
     }
 }
 

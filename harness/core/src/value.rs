@@ -243,7 +243,13 @@ impl Fields {
     pub fn set(&mut self, name: SmolStr, value: Value) {
         match self.0.iter_mut().find(|(have, _)| *have == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
+            None => {
+                // Most events have four to six fields.
+                if self.0.is_empty() {
+                    self.0.reserve(6);
+                }
+                self.0.push((name, value));
+            }
         }
     }
 

@@ -11,8 +11,8 @@
 //! Invariant: whatever is run on how many threads, the record is the same, keys named `wall` apart.
 
 pub mod draw;
-pub mod recorder;
 pub mod plan;
+pub mod recorder;
 pub mod rejudge;
 pub mod script;
 pub mod suite;

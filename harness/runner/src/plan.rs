@@ -71,7 +71,10 @@ impl Plan<'_> {
     fn begin(&mut self, client: ClientIx, word: &str) {
         for (ix, clock) in self.profile.clocks.iter().enumerate() {
             let starts = clock.start.iter().flat_map(|pattern| &pattern.heads);
-            if starts.into_iter().any(|head| Head::parse(self.profile.heads.text(*head)) == Head::parse(word)) {
+            if starts
+                .into_iter()
+                .any(|head| Head::parse(self.profile.heads.text(*head)) == Head::parse(word))
+            {
                 self.starts.retain(|(who, have, _)| (*who, *have) != (client, ix));
                 self.starts.push((client, ix, self.now));
             }
@@ -79,18 +82,24 @@ impl Plan<'_> {
     }
 
     fn start(&self, client: ClientIx, clock: ClockIx) -> Option<Micros> {
-        self.starts.iter().find(|(who, have, _)| (*who, *have) == (client, clock)).map(|(_, _, at)| *at)
+        self.starts
+            .iter()
+            .find(|(who, have, _)| (*who, *have) == (client, clock))
+            .map(|(_, _, at)| *at)
     }
 
     fn when(&self, when: &When) -> Micros {
-        when.base.and_then(|(client, clock)| self.start(client, clock)).unwrap_or(self.now) + when.max
+        when.base.and_then(|(client, clock)| self.start(client, clock)).unwrap_or(self.now)
+            + when.max
     }
 
     /// A state is reached when its slowest row may be, and not before a hold ends.
     fn reach(&mut self, client: ClientIx, state: StateIx, late: Micros) {
         let timed = self.profile.rows.iter().filter_map(|row| match &row.body {
             RowBody::Expect(expect) if expect.to == Target::State(state) => match expect.trigger {
-                Trigger::Since(clock) => self.start(client, clock).map(|start| start + expect.after),
+                Trigger::Since(clock) => {
+                    self.start(client, clock).map(|start| start + expect.after)
+                }
                 Trigger::On(_) => None,
             },
             _ => None,
@@ -107,7 +116,9 @@ impl Plan<'_> {
                 self.holds.push((*client, end));
             }
             ServerAct::Restart(down) => self.now += *down,
-            ServerAct::Mute(client, true) | ServerAct::Close(client) => self.begin(*client, "service.lost"),
+            ServerAct::Mute(client, true) | ServerAct::Close(client) => {
+                self.begin(*client, "service.lost")
+            }
             _ => {}
         }
     }
@@ -115,7 +126,8 @@ impl Plan<'_> {
 
 /// What the rows that the case names need after its script.
 fn exposure(profile: &Profile, settings: &Settings, case: &Case) -> Micros {
-    let rows = profile.rows.iter().filter(|row| row.req.iter().any(|req| case.named.contains(&req.req)));
+    let rows =
+        profile.rows.iter().filter(|row| row.req.iter().any(|req| case.named.contains(&req.req)));
     rows.map(|row| match &row.body {
         RowBody::Never(never) => match (&never.on, never.exposure) {
             (_, Some(exposure)) => exposure,

@@ -24,29 +24,47 @@ pub struct Recorder<'p> {
     events: Vec<Event>,
     keep: bool,
     n: u32,
-    /// The last instants of observations, for steps that wait.
-    seen: Option<Event>,
+    /// Events from here on the script has not looked at.
+    fresh: usize,
 }
 
 impl<'p> Recorder<'p> {
     /// A recorder that keeps the events only when told to.
     #[must_use]
-    pub fn new(profile: &'p Profile, oracle: Oracle<'p>, clients: &[CaseClient], keep: bool) -> Self {
+    pub fn new(
+        profile: &'p Profile,
+        oracle: Oracle<'p>,
+        clients: &[CaseClient],
+        keep: bool,
+    ) -> Self {
         let clients = clients.iter().map(|client| client.name.clone()).collect();
-        Self { profile, clients, oracle, digest: Digest::default(), events: Vec::new(), keep, n: 0, seen: None }
+        Self {
+            profile,
+            clients,
+            oracle,
+            digest: Digest::default(),
+            events: Vec::new(),
+            keep,
+            n: 0,
+            fresh: 0,
+        }
     }
 
     /// Appends an event.
-    pub fn record(&mut self, at: Micros, client: Option<ClientIx>, plane: Plane, kind: SmolStr, data: Fields) {
+    pub fn record(
+        &mut self,
+        at: Micros,
+        client: Option<ClientIx>,
+        plane: Plane,
+        kind: SmolStr,
+        data: Fields,
+    ) {
         let client = client.map(|client| self.clients[client].clone());
         let event = Event { n: self.n, at, client, plane, kind, data };
         self.n += 1;
         self.digest.add(&event);
         self.oracle.observe(&event);
-        if self.keep {
-            self.events.push(event.clone());
-        }
-        self.seen = Some(event);
+        self.events.push(event);
     }
 
     /// A note of the harness.
@@ -55,7 +73,13 @@ impl<'p> Recorder<'p> {
     }
 
     /// What a client told its application, in the profile's names. Returns the code of a result.
-    pub fn observation(&mut self, at: Micros, client: ClientIx, seen: Observation, op_of: impl Fn(u32) -> Option<SmolStr>) -> Option<(u32, Value)> {
+    pub fn observation(
+        &mut self,
+        at: Micros,
+        client: ClientIx,
+        seen: Observation,
+        op_of: impl Fn(u32) -> Option<SmolStr>,
+    ) -> Option<(u32, Value)> {
         let names = &self.profile.names;
         let mut result = None;
         let (kind, data) = match seen {
@@ -90,15 +114,22 @@ impl<'p> Recorder<'p> {
         result
     }
 
-    /// The event recorded last.
-    #[must_use]
-    pub const fn last(&self) -> Option<&Event> {
-        self.seen.as_ref()
+    /// The events since this was called last.
+    pub fn fresh(&mut self) -> (&Oracle<'p>, &[Event]) {
+        let mut from = std::mem::replace(&mut self.fresh, self.events.len());
+        if !self.keep {
+            // What nobody will look at again goes.
+            self.events.drain(..from);
+            self.fresh -= from;
+            from = 0;
+        }
+        (&self.oracle, &self.events[from..])
     }
 
     /// Ends the trace: its oracle, digest, length and events.
     #[must_use]
     pub fn end(self) -> (Oracle<'p>, SmolStr, u32, Vec<Event>) {
-        (self.oracle, self.digest.to_hex(), self.n, self.events)
+        let events = if self.keep { self.events } else { Vec::new() };
+        (self.oracle, self.digest.to_hex(), self.n, events)
     }
 }

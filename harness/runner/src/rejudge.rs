@@ -18,8 +18,10 @@ use stateline_core::value::{Fields, Value};
 /// The note that begins a trace.
 #[must_use]
 pub fn header(profile: &Profile, case: &Case) -> Fields {
-    let clients: Vec<_> = case.clients.iter().map(|client| json!({"name": client.name, "uid": client.uid})).collect();
-    let named: Vec<_> = case.named.iter().map(|req| profile.requirements[*req].id.as_str()).collect();
+    let clients: Vec<_> =
+        case.clients.iter().map(|client| json!({"name": client.name, "uid": client.uid})).collect();
+    let named: Vec<_> =
+        case.named.iter().map(|req| profile.requirements[*req].id.as_str()).collect();
     Fields::new()
         .with("note", "begin")
         .with("clients", Value::Json(Box::new(json!(clients))))
@@ -52,7 +54,12 @@ pub struct Rejudged {
 ///
 /// # Errors
 /// What the trace lacks, as a fragment for "cannot judge …: {error}".
-pub fn rejudge(profile: &Profile, index: &Index, settings: &Settings, trace: &[Event]) -> Result<Rejudged, RejudgeError> {
+pub fn rejudge(
+    profile: &Profile,
+    index: &Index,
+    settings: &Settings,
+    trace: &[Event],
+) -> Result<Rejudged, RejudgeError> {
     let begin = note(trace, "begin");
     let end = note(trace, "end");
     let clients = match begin.and_then(|note| json_of(note, "clients")) {
@@ -68,18 +75,25 @@ pub fn rejudge(profile: &Profile, index: &Index, settings: &Settings, trace: &[E
             names.into_iter().map(|name| (name.clone(), name)).collect()
         }
     };
-    let named = match begin.and_then(|note| json_of(note, "named")).and_then(|named| named.as_array()) {
-        Some(ids) => ids
-            .iter()
-            .map(|id| id.as_str().and_then(|id| profile.requirement(id)).ok_or_else(|| RejudgeError::Requirement(id.to_string())))
-            .collect::<Result<_, _>>()?,
-        None => Vec::new(),
-    };
+    let named =
+        match begin.and_then(|note| json_of(note, "named")).and_then(|named| named.as_array()) {
+            Some(ids) => ids
+                .iter()
+                .map(|id| {
+                    id.as_str()
+                        .and_then(|id| profile.requirement(id))
+                        .ok_or_else(|| RejudgeError::Requirement(id.to_string()))
+                })
+                .collect::<Result<_, _>>()?,
+            None => Vec::new(),
+        };
     let conduct = Conduct {
         error: end.and_then(|note| note.data.text("error")).map(str::to_owned),
         missed: end.and_then(|note| note.data.text("missed")).map(str::to_owned),
     };
-    if let Some(pair) = trace.windows(2).find(|pair| pair[1].at < pair[0].at || pair[1].n <= pair[0].n) {
+    if let Some(pair) =
+        trace.windows(2).find(|pair| pair[1].at < pair[0].at || pair[1].n <= pair[0].n)
+    {
         return Err(RejudgeError::Order(pair[1].n));
     }
     let mut oracle = Oracle::new(profile, index, settings, clients);
@@ -106,7 +120,11 @@ pub enum RejudgeError {
 }
 
 fn note<'a>(trace: &'a [Event], name: &str) -> Option<&'a Event> {
-    trace.iter().find(|event| event.plane == Plane::Harness && event.kind == "note" && event.data.text("note") == Some(name))
+    trace.iter().find(|event| {
+        event.plane == Plane::Harness
+            && event.kind == "note"
+            && event.data.text("note") == Some(name)
+    })
 }
 
 fn json_of<'a>(event: &'a Event, name: &str) -> Option<&'a serde_json::Value> {
@@ -117,6 +135,8 @@ fn json_of<'a>(event: &'a Event, name: &str) -> Option<&'a serde_json::Value> {
 }
 
 fn clients_of(json: &serde_json::Value) -> Option<Vec<(SmolStr, SmolStr)>> {
-    let client = |json: &serde_json::Value| Some((json["name"].as_str()?.into(), json["uid"].as_str()?.into()));
+    let client = |json: &serde_json::Value| {
+        Some((json["name"].as_str()?.into(), json["uid"].as_str()?.into()))
+    };
     json.as_array()?.iter().map(client).collect()
 }

@@ -123,7 +123,15 @@ impl<'c> Script<'c> {
     /// The script of a case.
     #[must_use]
     pub fn new(case: &'c Case, profile: &'c Profile, settings: &'c Settings) -> Self {
-        Self { case, profile, settings, at: 0, queue: VecDeque::new(), holds: Vec::new(), missed: None }
+        Self {
+            case,
+            profile,
+            settings,
+            at: 0,
+            queue: VecDeque::new(),
+            holds: Vec::new(),
+            missed: None,
+        }
     }
 
     /// What a step waited for in vain.
@@ -158,7 +166,10 @@ impl<'c> Script<'c> {
 
     /// What to do now; `None` when there is nothing before something happens.
     pub fn next(&mut self, look: &Look<'_, '_>, draw: &mut Draw) -> Option<Do> {
-        let due = self.holds.iter().position(|held| held.end(look.oracle).is_some_and(|at| at <= look.now));
+        let due = self
+            .holds
+            .iter()
+            .position(|held| held.end(look.oracle).is_some_and(|at| at <= look.now));
         if let Some(due) = due {
             return Some(Do::Release(self.holds.remove(due).client));
         }
@@ -196,17 +207,25 @@ impl<'c> Script<'c> {
 
     fn step(&self) -> Option<&'c Step> {
         let preamble = self.case.preamble.len();
-        if self.at < preamble { self.case.preamble.get(self.at) } else { self.case.body.get(self.at - preamble) }
+        if self.at < preamble {
+            self.case.preamble.get(self.at)
+        } else {
+            self.case.body.get(self.at - preamble)
+        }
     }
 
     fn is_met(&self, wait: &Wait<'_>, look: &Look<'_, '_>) -> bool {
         match &wait.until {
             Until::At(at) => *at <= look.now,
-            Until::Clock(when, offset) => start(look.oracle, when).is_some_and(|start| start + *offset <= look.now),
+            Until::Clock(when, offset) => {
+                start(look.oracle, when).is_some_and(|start| start + *offset <= look.now)
+            }
             Until::States(left) => left.is_empty(),
             Until::Call(client) => !look.calling[*client],
             Until::Beat(client) => look.heard[*client],
-            Until::Seen(client, pattern) => look.fresh.iter().any(|event| self.is_seen(event, *client, pattern)),
+            Until::Seen(client, pattern) => {
+                look.fresh.iter().any(|event| self.is_seen(event, *client, pattern))
+            }
             Until::Owes(client) => look.oracle.owes(*client).is_none(),
         }
     }
@@ -214,7 +233,10 @@ impl<'c> Script<'c> {
     /// Ticks off the states that were reported since the wait began.
     fn tick_off(&mut self, look: &Look<'_, '_>) {
         let Some((_, machine)) = self.profile.main_machine() else { return };
-        let Some(Item::Wait(Wait { until: Until::States(left), .. })) = self.queue.front_mut() else { return };
+        let Some(Item::Wait(Wait { until: Until::States(left), .. })) = self.queue.front_mut()
+        else {
+            return;
+        };
         left.retain(|(client, state)| {
             let reported = look.fresh.iter().any(|event| {
                 event.client.as_ref() == Some(&self.case.clients[*client].name)
@@ -241,19 +263,28 @@ impl<'c> Script<'c> {
     /// Puts the parts of a step into the queue.
     fn begin(&mut self, step: &'c Step, look: &Look<'_, '_>, draw: &mut Draw) {
         let now = look.now;
-        let patience = self.holds.iter().filter_map(|held| held.end(look.oracle)).fold(now, Micros::max) + PATIENCE;
+        let patience =
+            self.holds.iter().filter_map(|held| held.end(look.oracle)).fold(now, Micros::max)
+                + PATIENCE;
         let wait = |until, give_up| Item::Wait(Wait { until, give_up, step });
         match &step.act {
             Act::Reach { targets, perform } => {
                 if *perform {
-                    for (client, state) in targets.iter().filter(|(client, state)| look.oracle.state(*client) != Some(*state)) {
+                    for (client, state) in targets
+                        .iter()
+                        .filter(|(client, state)| look.oracle.state(*client) != Some(*state))
+                    {
                         self.queue.extend(self.recipe(*client, *state).map(Item::Do));
                     }
                 }
                 self.queue.push_back(wait(Until::States(targets.clone()), patience));
             }
             Act::Call { client, op, args, settle } => {
-                self.queue.push_back(Item::Do(Do::Call { client: *client, op: op.clone(), args: args.clone() }));
+                self.queue.push_back(Item::Do(Do::Call {
+                    client: *client,
+                    op: op.clone(),
+                    args: args.clone(),
+                }));
                 if *settle {
                     self.queue.push_back(wait(Until::Call(*client), patience));
                 }
@@ -261,7 +292,9 @@ impl<'c> Script<'c> {
             Act::Network { client, link, on_beat } => {
                 match link {
                     LinkAct::Up | LinkAct::Delay(_) => {}
-                    _ if *on_beat => self.queue.push_back(wait(Until::Beat(*client), now + BEAT_PATIENCE)),
+                    _ if *on_beat => {
+                        self.queue.push_back(wait(Until::Beat(*client), now + BEAT_PATIENCE))
+                    }
                     _ => {
                         let phase = draw.between(Micros::ZERO, self.profile.wire.heartbeat.period);
                         self.queue.push_back(wait(Until::At(now + phase), Micros::MAX));

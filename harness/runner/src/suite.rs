@@ -42,7 +42,11 @@ pub struct Options<'a> {
 
 /// Runs all jobs. A case that was not run has neither verdict nor reason.
 #[must_use]
-pub fn run(jobs: &[Job<'_>], opener: &dyn Opener, options: &Options<'_>) -> (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>) {
+pub fn run(
+    jobs: &[Job<'_>],
+    opener: &dyn Opener,
+    options: &Options<'_>,
+) -> (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>) {
     let next = AtomicUsize::new(0);
     let first_fail = AtomicUsize::new(usize::MAX);
     let work = || {
@@ -70,7 +74,12 @@ pub fn run(jobs: &[Job<'_>], opener: &dyn Opener, options: &Options<'_>) -> (Vec
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             // A worker only panics by a bug of ours; its panic is the run's.
-            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            workers
+                .into_iter()
+                .flat_map(|worker| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
         })
     };
     results.sort_unstable_by_key(|(at, _, _)| *at);
@@ -83,18 +92,27 @@ pub fn run(jobs: &[Job<'_>], opener: &dyn Opener, options: &Options<'_>) -> (Vec
             records[at] = Some(record);
         }
     }
-    let records = records.into_iter().zip(jobs).map(|(record, job)| record.unwrap_or_else(|| blank(job))).collect();
+    let records = records
+        .into_iter()
+        .zip(jobs)
+        .map(|(record, job)| record.unwrap_or_else(|| blank(job)))
+        .collect();
     (records, unfired)
 }
 
-fn run_one(job: &Job<'_>, opener: &dyn Opener, options: &Options<'_>) -> (CaseRecord, Vec<SmolStr>) {
+fn run_one(
+    job: &Job<'_>,
+    opener: &dyn Opener,
+    options: &Options<'_>,
+) -> (CaseRecord, Vec<SmolStr>) {
     let started = Instant::now();
     let Job { stage, case, repeat } = *job;
     let planned = planned(stage.profile, stage.settings, case);
     let mut record = blank(job);
     record.planned_ms = planned.as_ms();
     if let Some(longest) = options.max_length.filter(|longest| planned > *longest) {
-        record.not_applicable = Some(format!("its planned length of {planned} is more than --max-length {longest}"));
+        record.not_applicable =
+            Some(format!("its planned length of {planned} is more than --max-length {longest}"));
         return (record, Vec::new());
     }
     let Played { judged, conduct, not_applicable, digest, n_events, end, trace, unfired } =
@@ -106,7 +124,8 @@ fn run_one(job: &Job<'_>, opener: &dyn Opener, options: &Options<'_>) -> (CaseRe
     record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr: String::new() };
     record.not_applicable = not_applicable;
     if record.not_applicable.is_none() {
-        let (verdict, reason, requirements) = conclude(stage.profile, &judged, &case.named, &conduct);
+        let (verdict, reason, requirements) =
+            conclude(stage.profile, &judged, &case.named, &conduct);
         record.verdict = Some(verdict);
         record.reason = reason;
         record.requirements = requirements;

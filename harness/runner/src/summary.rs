@@ -11,7 +11,8 @@ use stateline_core::profile::Profile;
 use stateline_core::profile::grid::{Cell, Says};
 use stateline_core::profile::requirement::TestedBy;
 use stateline_core::record::{
-    CaseRecord, CellRecord, Coverage, CoverageStatus, Judgement, ProfileRecord, RowRecord, StimulusRecord, Totals, Verdict,
+    CaseRecord, CellRecord, Coverage, CoverageStatus, Judgement, ProfileRecord, RowRecord,
+    StimulusRecord, Totals, Verdict,
 };
 
 /// The counts over all cases.
@@ -29,7 +30,8 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
             (None, None) => &mut totals.not_run,
         } += 1;
         totals.warnings += case.warnings.len() as u64;
-        totals.flaky += u64::from(case.attempts.iter().any(|attempt| Some(attempt.verdict) != case.verdict));
+        totals.flaky +=
+            u64::from(case.attempts.iter().any(|attempt| Some(attempt.verdict) != case.verdict));
         if case.verdict.is_some() {
             digests.insert(&case.digest);
         }
@@ -58,13 +60,19 @@ pub fn coverage(profile: &Profile, cases: &[CaseRecord]) -> Vec<Coverage> {
         .iter()
         .map(|requirement| {
             let (status, mut cases) = match decided.remove(&requirement.id) {
-                _ if requirement.test == TestedBy::None => (CoverageStatus::NotTestable, Vec::new()),
+                _ if requirement.test == TestedBy::None => {
+                    (CoverageStatus::NotTestable, Vec::new())
+                }
                 None => (CoverageStatus::Unexercised, Vec::new()),
                 Some((judgement, cases)) => (status(judgement), cases),
             };
             let mut seen = FxHashSet::default();
             cases.retain(|case| seen.insert(case.clone()));
-            let by = SmolStr::new_static(if requirement.test == TestedBy::Server { "server" } else { "client" });
+            let by = SmolStr::new_static(if requirement.test == TestedBy::Server {
+                "server"
+            } else {
+                "client"
+            });
             Coverage { requirement: requirement.id.clone(), status, by, cases }
         })
         .collect()
@@ -84,18 +92,29 @@ const fn status(judgement: Judgement) -> CoverageStatus {
 #[must_use]
 pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord {
     let mut seen: FxHashMap<(&str, &str), (u32, u32)> = FxHashMap::default();
-    for cell in cases.iter().filter(|case| case.profile == profile.id).flat_map(|case| &case.cells) {
+    for cell in cases.iter().filter(|case| case.profile == profile.id).flat_map(|case| &case.cells)
+    {
         let entry = seen.entry((&cell.state, &cell.stimulus)).or_default();
         entry.0 += 1;
         entry.1 += u32::from(cell.violated);
     }
-    let states = profile.main_machine().map(|(_, machine)| machine.states.clone()).unwrap_or_default();
+    let states =
+        profile.main_machine().map(|(_, machine)| machine.states.clone()).unwrap_or_default();
     let cells = profile.grid.cells.iter().map(|cell| {
         let state = states[cell.state].clone();
         let stimulus = profile.grid.stimuli[cell.stimulus].id.clone();
-        let (cases, violated) = seen.get(&(state.as_str(), stimulus.as_str())).copied().unwrap_or_default();
+        let (cases, violated) =
+            seen.get(&(state.as_str(), stimulus.as_str())).copied().unwrap_or_default();
         let (rows, requirements) = cell_rows(profile, cell);
-        CellRecord { state, stimulus, says: SmolStr::new_static(cell.says.as_str()), rows, requirements, cases, violated }
+        CellRecord {
+            state,
+            stimulus,
+            says: SmolStr::new_static(cell.says.as_str()),
+            rows,
+            requirements,
+            cases,
+            violated,
+        }
     });
     ProfileRecord {
         id: profile.id.clone(),
@@ -107,7 +126,10 @@ pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord 
             .grid
             .stimuli
             .iter()
-            .map(|stimulus| StimulusRecord { id: stimulus.id.clone(), title: stimulus.title.clone() })
+            .map(|stimulus| StimulusRecord {
+                id: stimulus.id.clone(),
+                title: stimulus.title.clone(),
+            })
             .collect(),
         rows: profile
             .rows
@@ -115,7 +137,11 @@ pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord 
             .map(|row| RowRecord {
                 id: row.id.clone(),
                 title: row.title.clone(),
-                requirements: row.req.iter().map(|case| profile.requirements[case.req].id.clone()).collect(),
+                requirements: row
+                    .req
+                    .iter()
+                    .map(|case| profile.requirements[case.req].id.clone())
+                    .collect(),
             })
             .collect(),
         requirements: profile.requirements.clone(),

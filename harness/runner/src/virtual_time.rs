@@ -93,13 +93,18 @@ struct MadeCall {
 struct Outlet<'a, 'p> {
     recorder: &'a mut Recorder<'p>,
     slots: &'a mut [Slot],
-    fresh: &'a mut Vec<Event>,
 }
 
 impl Sink for Outlet<'_, '_> {
-    fn event(&mut self, at: Micros, client: Option<ClientIx>, plane: Plane, kind: SmolStr, data: Fields) {
+    fn event(
+        &mut self,
+        at: Micros,
+        client: Option<ClientIx>,
+        plane: Plane,
+        kind: SmolStr,
+        data: Fields,
+    ) {
         self.recorder.record(at, client, plane, kind, data);
-        self.fresh.extend(self.recorder.last().cloned());
     }
 
     fn input(&mut self, client: ClientIx, input: Input) {
@@ -124,11 +129,23 @@ pub fn play(stage: Stage<'_>, case: &Case, repeat: u32, seed: u64, opener: &dyn 
     for client in &case.clients {
         let open = Open { uid: client.uid.clone(), epoch_ms: EPOCH_MS, seed: draw.seed() };
         match opener.open(&profile.id, &open) {
-            Ok(client) => slots.push(Slot { client, inbox: Vec::new(), next: Some(Micros::ZERO), calls: Vec::new(), heard: false }),
+            Ok(client) => slots.push(Slot {
+                client,
+                inbox: Vec::new(),
+                next: Some(Micros::ZERO),
+                calls: Vec::new(),
+                heard: false,
+            }),
             Err(why) => conduct.error = Some(why),
         }
     }
-    let world = World::new(Setup { spec: &profile.realm, wire: &profile.wire, clients: &case.clients, epoch_ms: EPOCH_MS, seed: world_seed });
+    let world = World::new(Setup {
+        spec: &profile.realm,
+        wire: &profile.wire,
+        clients: &case.clients,
+        epoch_ms: EPOCH_MS,
+        seed: world_seed,
+    });
     let mut engine = Engine {
         profile,
         case,
@@ -136,7 +153,8 @@ pub fn play(stage: Stage<'_>, case: &Case, repeat: u32, seed: u64, opener: &dyn 
         recorder,
         slots,
         script: Script::new(case, profile, settings),
-        fresh: Vec::new(),
+        heard: Vec::new(),
+        calling: Vec::new(),
         now: Micros::ZERO,
         conduct,
         not_applicable: None,
@@ -154,7 +172,9 @@ struct Engine<'p> {
     recorder: Recorder<'p>,
     slots: Vec<Slot>,
     script: Script<'p>,
-    fresh: Vec<Event>,
+    /// What the script is told of each client, kept to be filled anew.
+    heard: Vec<bool>,
+    calling: Vec<bool>,
     now: Micros,
     conduct: Conduct,
     not_applicable: Option<String>,
@@ -170,7 +190,8 @@ impl Engine<'_> {
             let mut until = None;
             if self.script.is_over() {
                 let ended = *over.get_or_insert(self.now);
-                let pending = self.recorder.oracle.pending(&self.case.named).map(|until| until + Micros(1));
+                let pending =
+                    self.recorder.oracle.pending(&self.case.named).map(|until| until + Micros(1));
                 let tail = ended + TAIL;
                 let goal = pending.unwrap_or(tail).max(tail).min(ended + LONGEST_TAIL);
                 if self.now >= goal || self.script.missed().is_some() {
@@ -189,7 +210,8 @@ impl Engine<'_> {
                 None => return,
             }
         }
-        self.conduct.error = Some(format!("never-idle: more than {MOST_INSTANTS} instants by {}", self.now));
+        self.conduct.error =
+            Some(format!("never-idle: more than {MOST_INSTANTS} instants by {}", self.now));
     }
 
     /// Everything that happens at this instant. False: the case cannot go on.
@@ -200,8 +222,8 @@ impl Engine<'_> {
             let mut busy = false;
             if self.world.next_deadline().is_some_and(|due| due <= self.now) {
                 busy = true;
-                let Self { world, recorder, slots, fresh, now, .. } = self;
-                world.advance(*now, &mut Outlet { recorder, slots, fresh });
+                let Self { world, recorder, slots, now, .. } = self;
+                world.advance(*now, &mut Outlet { recorder, slots });
             }
             busy |= self.steps(draw);
             for at in 0..self.slots.len() {
@@ -211,7 +233,8 @@ impl Engine<'_> {
                 return true;
             }
         }
-        self.conduct.error = Some(format!("never-idle: more than {MOST_ROUNDS} turns at {}", self.now));
+        self.conduct.error =
+            Some(format!("never-idle: more than {MOST_ROUNDS} turns at {}", self.now));
         false
     }
 
@@ -219,14 +242,15 @@ impl Engine<'_> {
     fn steps(&mut self, draw: &mut Draw) -> bool {
         let mut busy = false;
         loop {
-            let heard: Vec<bool> = self.slots.iter().map(|slot| slot.heard).collect();
-            let calling: Vec<bool> = self.slots.iter().map(|slot| slot.calls.last().is_some_and(|call| call.open)).collect();
-            let fresh = std::mem::take(&mut self.fresh);
-            let look = Look { now: self.now, oracle: &self.recorder.oracle, heard: &heard, fresh: &fresh, calling: &calling };
-            let act = self.script.next(&look, draw);
-            for slot in &mut self.slots {
-                slot.heard = false;
-            }
+            let Self { slots, heard, calling, recorder, script, now, .. } = self;
+            heard.clear();
+            heard.extend(slots.iter_mut().map(|slot| std::mem::take(&mut slot.heard)));
+            calling.clear();
+            calling
+                .extend(slots.iter().map(|slot| slot.calls.last().is_some_and(|call| call.open)));
+            let (oracle, fresh) = recorder.fresh();
+            let look = Look { now: *now, oracle, heard, fresh, calling };
+            let act = script.next(&look, draw);
             let Some(act) = act else { return busy };
             busy = true;
             self.perform(act);
@@ -242,16 +266,16 @@ impl Engine<'_> {
             }
             Do::Call { client, op, args } => self.call(client, op, args),
             Do::Link(client, link) => {
-                let Self { world, recorder, slots, fresh, .. } = self;
-                world.link(now, client, link, &mut Outlet { recorder, slots, fresh });
+                let Self { world, recorder, slots, .. } = self;
+                world.link(now, client, link, &mut Outlet { recorder, slots });
             }
             Do::Server(act) => {
-                let Self { world, recorder, slots, fresh, .. } = self;
-                world.act(now, &act, &mut Outlet { recorder, slots, fresh });
+                let Self { world, recorder, slots, .. } = self;
+                world.act(now, &act, &mut Outlet { recorder, slots });
             }
             Do::Release(client) => {
-                let Self { world, recorder, slots, fresh, .. } = self;
-                world.release(now, client, &mut Outlet { recorder, slots, fresh });
+                let Self { world, recorder, slots, .. } = self;
+                world.release(now, client, &mut Outlet { recorder, slots });
             }
         }
     }
@@ -267,8 +291,8 @@ impl Engine<'_> {
                 "token" => {
                     let kind = value.as_text().unwrap_or("valid");
                     let life = args.time("token-life_ms");
-                    let Self { world, recorder, slots, fresh, .. } = self;
-                    match world.mint(now, client, kind, life, &mut Outlet { recorder, slots, fresh }) {
+                    let Self { world, recorder, slots, .. } = self;
+                    match world.mint(now, client, kind, life, &mut Outlet { recorder, slots }) {
                         Ok(minted) => {
                             seen.set(SmolStr::new_static("token"), minted.label.into());
                             seen.set(SmolStr::new_static("token-kind"), kind.into());
@@ -307,13 +331,17 @@ impl Engine<'_> {
         for output in turn.output {
             match output {
                 Output::Observe(Observation::Unsupported { call }) => {
-                    let op = self.slots[at].calls.get(call as usize).map_or("it", |call| call.op.as_str()).to_owned();
+                    let op = self.slots[at]
+                        .calls
+                        .get(call as usize)
+                        .map_or("it", |call| call.op.as_str())
+                        .to_owned();
                     self.not_applicable = Some(format!("the client does not support {op}"));
                 }
                 Output::Observe(seen) => self.observe(at, seen),
                 output => {
-                    let Self { world, recorder, slots, fresh, now, .. } = self;
-                    world.output(*now, at, output, &mut Outlet { recorder, slots, fresh });
+                    let Self { world, recorder, slots, now, .. } = self;
+                    world.output(*now, at, output, &mut Outlet { recorder, slots });
                 }
             }
         }
@@ -325,7 +353,6 @@ impl Engine<'_> {
         let calls = &self.slots[at].calls;
         let op_of = |call: u32| calls.get(call as usize).map(|call| call.op.clone());
         let result = self.recorder.observation(self.now, at, seen, op_of);
-        self.fresh.extend(self.recorder.last().cloned());
         let Some((number, code)) = result else { return };
         let Some(call) = self.slots[at].calls.get_mut(number as usize) else { return };
         if std::mem::take(&mut call.open) && code.means(&Value::name("ok")) {

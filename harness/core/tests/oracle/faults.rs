@@ -5,9 +5,10 @@
 //!
 //! Invariant: every fault says which requirements may be named for it, read from the rows.
 
+use crate::facts::{Origin, Seen};
 use crate::table::{Ids, Table};
 use crate::tape::Tape;
-use crate::world::{Origin, Seen, World};
+use crate::world::World;
 use stateline_core::profile::StateIx;
 use stateline_core::profile::machine::{Constraint, Modality, Pattern, RowBody, Trigger};
 use stateline_core::time::Micros;

@@ -1,7 +1,7 @@
 //! The oracle against a second reading of the table.
 //!
 //! The modules: [`table`] reads rows, patterns and requirement sets straight from the compiled
-//! profile; [`tape`] turns a list of numbers into choices; [`world`] is a conforming client and its
+//! profile; [`tape`] turns a list of numbers into choices; [`facts`] and [`world`] are a conforming client and its
 //! surroundings, [`life`] what happens to them; [`faults`] spoils one observation of a life; the
 //! tests are `conforming`, `found`, `trace_alone`, `server_side` and `windows`.
 //!
@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod conforming;
+mod facts;
 mod faults;
 mod found;
 mod life;

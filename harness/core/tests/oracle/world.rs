@@ -7,68 +7,18 @@
 //! Invariant: a report is one that a row demands or permits, at a time that the row allows without
 //! a warning.
 
+use crate::facts::{Call, Clock, Origin, Seen, View};
 use crate::table::{ALICE, Table, has};
 use crate::tape::Tape;
 use smol_str::SmolStr;
-use stateline_core::profile::expr::{Expr, Facts, Term};
+use stateline_core::profile::expr::Expr;
 use stateline_core::profile::machine::{
     Constraint, Expect, Modality, RowBody, Source, StateSet, Target, Trigger,
 };
-use stateline_core::profile::{ClockIx, HeadIx, KeepStart, RowIx, StateIx};
+use stateline_core::profile::{ClockIx, KeepStart, RowIx, StateIx};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Head, Plane};
 use stateline_core::value::{Fields, Value};
-
-/// An event of a life, and why a client showed it.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) event: Event,
-    pub(crate) origin: Option<Origin>,
-    /// Nothing was owed when it came.
-    pub(crate) quiet: bool,
-    /// The state that the client had last reported.
-    pub(crate) state: StateIx,
-}
-
-/// Why a client showed something.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) row: RowIx,
-    /// The state that it left.
-    pub(crate) from: StateIx,
-    pub(crate) lo: Micros,
-    pub(crate) hi: Micros,
-    /// The trigger, or the event that started the clock.
-    pub(crate) cause: usize,
-    pub(crate) timed: bool,
-    /// Nothing excuses its absence.
-    pub(crate) demanded: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Clock {
-    started: bool,
-    heard: Micros,
-    sure: Micros,
-    stopped: Option<Micros>,
-    /// The event that started it.
-    cause: usize,
-}
-
-impl Clock {
-    const fn running(&self) -> bool {
-        self.started && self.stopped.is_none()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Call {
-    number: i64,
-    event: Event,
-    possible: StateSet,
-    counts: Vec<u32>,
-    scheduled: bool,
-}
 
 #[derive(Clone, Debug)]
 enum Due {
@@ -111,11 +61,11 @@ pub(crate) struct World<'t> {
     /// Where the client is, whatever it has said.
     pub(crate) actual: StateIx,
     reported: StateIx,
-    entered: Micros,
+    pub(crate) entered: Micros,
     last_report: Micros,
-    clocks: Vec<Clock>,
-    counts: Vec<u32>,
-    registers: Vec<Value>,
+    pub(crate) clocks: Vec<Clock>,
+    pub(crate) counts: Vec<u32>,
+    pub(crate) registers: Vec<Value>,
     calls: Vec<Call>,
     due: Vec<(Micros, u32, Due)>,
     numbers: u32,
@@ -124,60 +74,6 @@ pub(crate) struct World<'t> {
     before_dial: bool,
     /// The connection that serves the client.
     pub(crate) served: bool,
-}
-
-struct View<'a> {
-    world: &'a World<'a>,
-    state: StateIx,
-    event: Option<&'a Event>,
-    call: Option<&'a Call>,
-}
-
-impl Facts for View<'_> {
-    fn state_in(&self, set: StateSet) -> bool {
-        set.has(self.state)
-    }
-    fn state_only_in(&self, set: StateSet) -> bool {
-        self.call.map_or_else(|| self.world.possible(), |call| call.possible).within(set)
-    }
-    fn via(&self, _: &[RowIx]) -> bool {
-        false
-    }
-    fn running(&self, clock: ClockIx) -> bool {
-        self.world.clocks[clock].running()
-    }
-    fn exact(&self, clock: ClockIx) -> bool {
-        self.world.clocks[clock].heard == self.world.clocks[clock].sure
-    }
-    fn since(&self, heads: &[HeadIx]) -> bool {
-        let more = |call: &Call, head: &HeadIx| {
-            self.world.counts[usize::from(*head)] > call.counts[usize::from(*head)]
-        };
-        self.call.is_some_and(|call| heads.iter().any(|head| more(call, head)))
-    }
-    fn term(&self, term: &Term) -> Value {
-        let world = self.world;
-        match term {
-            Term::Literal(value) => value.clone(),
-            Term::Duration(time) => (*time).into(),
-            Term::Register(register) => world.registers[*register].clone(),
-            Term::Trigger(name) | Term::Event(name) => self
-                .event
-                .or(self.call.map(|call| &call.event))
-                .and_then(|event| event.data.get(name))
-                .cloned()
-                .unwrap_or_default(),
-            Term::Elapsed(clock) => {
-                let clock = &world.clocks[*clock];
-                clock.stopped.unwrap_or(world.now).since(clock.heard).into()
-            }
-            Term::Held => world.now.since(world.entered).into(),
-            Term::Age => {
-                self.call.map_or(Value::Null, |call| world.now.since(call.event.at).into())
-            }
-            Term::Count(head) => world.counts[usize::from(*head)].into(),
-        }
-    }
 }
 
 impl<'t> World<'t> {
@@ -222,7 +118,7 @@ impl<'t> World<'t> {
         !self.due.iter().any(|(_, _, due)| matches!(due, Due::Report { .. } | Due::Callback { .. }))
     }
 
-    fn possible(&self) -> StateSet {
+    pub(crate) fn possible(&self) -> StateSet {
         StateSet::default().with(self.actual).with(self.reported)
     }
 
