@@ -88,7 +88,7 @@ impl Micros {
         let mut total = whole.checked_mul(scale).ok_or("its number is too large")?;
         let mut unit_left = scale;
         for digit in fraction.bytes() {
-            if unit_left % 10 != 0 {
+            if !unit_left.is_multiple_of(10) {
                 return Err("it is finer than a microsecond");
             }
             unit_left /= 10;

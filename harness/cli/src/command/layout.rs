@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn the_widest_columns_give_way_and_words_stay_whole() {
         let line = ["id", "some words of prose", "a/b-c[d=e]"].map(str::to_owned).to_vec();
-        assert_eq!(fitting(&[line.clone()], 100), [2, 19, 10]);
-        assert_eq!(fitting(&[line.clone()], 31), [2, 10, 10]);
+        assert_eq!(fitting(std::slice::from_ref(&line), 100), [2, 19, 10]);
+        assert_eq!(fitting(std::slice::from_ref(&line), 31), [2, 10, 10]);
         assert_eq!(fitting(&[line], 5), [2, 5, 10]);
         assert_eq!(wrap("some words of a/b-c[d=e]", 10), "some words\nof\na/b-c[d=e]");
     }

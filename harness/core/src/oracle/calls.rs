@@ -170,16 +170,15 @@ pub(super) fn overdue(
     judge: &mut Judge,
 ) -> bool {
     let mut violated = false;
-    for at in 0..calls.len() {
-        let (warn, fail) = due(env, &calls[at]);
-        let deadline = if fail < env.now && !calls[at].overdue {
+    for call in calls {
+        let (warn, fail) = due(env, call);
+        let deadline = if fail < env.now && !call.overdue {
             fail
-        } else if warn.is_some_and(|warn| warn < env.now) && !calls[at].warned {
+        } else if warn.is_some_and(|warn| warn < env.now) && !call.warned {
             warn.unwrap_or(fail)
         } else {
             continue;
         };
-        let call = &calls[at];
         let row = &env.profile.rows[call.row];
         let facts = call_view(env, &group.configs[0], call, None);
         if let Some(req) = choose_req(&row.req, &facts) {
@@ -201,8 +200,8 @@ pub(super) fn overdue(
                 judge.warn(env.profile, env.settings, breach);
             }
         }
-        calls[at].warned = true;
-        calls[at].overdue |= deadline == fail;
+        call.warned = true;
+        call.overdue |= deadline == fail;
     }
     violated
 }

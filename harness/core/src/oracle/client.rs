@@ -156,7 +156,8 @@ impl Client {
         let owned_seen = self.with(profile, index, settings, event.at, |env, groups| {
             let mut seen = None;
             for group in groups.iter_mut() {
-                seen = seen.or(group_event(env, group, &mut calls, event, words, judge));
+                let owner = group_event(env, group, &mut calls, event, words, judge);
+                seen = seen.or(owner);
                 let Group { duty, configs, .. } = group;
                 duty.beat(env, configs, event, words);
             }
@@ -250,9 +251,10 @@ impl Client {
         wanted: &dyn Fn(ReqIx) -> bool,
     ) -> Option<Micros> {
         let env = self.env(profile, index, settings, now);
-        let calls = self.calls.iter().filter(|call| {
-            !call.overdue && calls::may_satisfy(profile, call).any(|req| wanted(req))
-        });
+        let calls = self
+            .calls
+            .iter()
+            .filter(|call| !call.overdue && calls::may_satisfy(profile, call).any(wanted));
         let calls = calls.map(|call| calls::due(&env, call).1);
         let groups = self.groups.iter().flat_map(|group| {
             let open = group.configs.iter().flat_map(|config| {

@@ -271,7 +271,7 @@ impl Group {
                     RowBody::Silent { to, .. } => {
                         let sets = assign(row, config, Some(event));
                         opened.sets.extend(sets);
-                        opened.moves = opened.moves.or(to.map(|to| (to, ix)));
+                        opened.moves = opened.moves.or_else(|| to.map(|to| (to, ix)));
                     }
                     RowBody::Choice { choice, .. } if first => {
                         judge.choose(

@@ -14,7 +14,7 @@ const LONGEST: usize = 80;
 /// An event in words, such as `state reconnecting (reason interrupted)`.
 pub(super) fn describe(event: &Event) -> String {
     let head = event.head();
-    let (mut text, hide): (String, &[&str]) = match (event.plane, head.kind) {
+    let (text, hide): (String, &[&str]) = match (event.plane, head.kind) {
         (Plane::Control, "state") => {
             (format!("state {}", shown(event, "state")), &["state", "raw", "raw-reason"])
         }
@@ -37,10 +37,11 @@ pub(super) fn describe(event: &Event) -> String {
             format!("{} {}", name.trim_end_matches("_ms"), shorten(&value.to_string()))
         })
         .collect();
-    if !fields.is_empty() {
-        text.push_str(&format!(" ({})", fields.join(", ")));
-    }
-    text
+    in_brackets(text, &fields)
+}
+
+fn in_brackets(text: String, fields: &[String]) -> String {
+    if fields.is_empty() { text } else { format!("{text} ({})", fields.join(", ")) }
 }
 
 fn network(head: Head<'_>) -> String {
@@ -86,11 +87,8 @@ pub fn pattern_text(profile: &Profile, pattern: &Pattern) -> String {
         .collect();
     let fields: Vec<String> =
         pattern.fields.iter().filter_map(|(name, want)| constraint(name, want)).collect();
-    let mut text = heads.join(" or ");
-    if !fields.is_empty() {
-        text.push_str(&format!(" ({})", fields.join(", ")));
-    }
-    text
+    let text = heads.join(" or ");
+    in_brackets(text, &fields)
 }
 
 /// A constraint in words; `None` where it allows everything.

@@ -103,7 +103,7 @@ impl Facts for View<'_> {
             Term::Register(register) => world.registers[*register].clone(),
             Term::Trigger(name) | Term::Event(name) => self
                 .event
-                .or(self.call.map(|call| &call.event))
+                .or_else(|| self.call.map(|call| &call.event))
                 .and_then(|event| event.data.get(name))
                 .cloned()
                 .unwrap_or_default(),

@@ -108,7 +108,8 @@ impl Table {
     pub(crate) fn window(&self, expect: &Expect) -> Option<Micros> {
         let own = [expect.within, expect.warn_after].into_iter().flatten();
         let own = own.map(|length| self.length(length)).min();
-        own.or((expect.modality == Modality::Must).then_some(self.profile.tolerance.late))
+        let late = (expect.modality == Modality::Must).then_some(self.profile.tolerance.late);
+        own.or(late)
     }
 
     /// Rows that wait, and what they wait for.
@@ -152,8 +153,8 @@ impl Table {
 
     /// What the closed machine says to what nothing explains.
     pub(crate) fn otherwise(&self, head: &str) -> Ids {
-        let head = self.profile.heads.of(Head::parse(head))[0]
-            .or(self.profile.heads.of(Head::parse(head))[1]);
+        let [own, kind] = self.profile.heads.of(Head::parse(head));
+        let head = own.or(kind);
         let of = |machine: &&stateline_core::profile::machine::Machine| {
             machine.owns.iter().any(|own| Some(*own) == head)
         };
@@ -287,7 +288,7 @@ impl Table {
     }
 }
 
-/// The first state of a set.
+/// Whether a row without states, or with this one, applies.
 pub(crate) fn has(set: Option<StateSet>, state: StateIx) -> bool {
     set.is_none_or(|set| set.has(state))
 }
