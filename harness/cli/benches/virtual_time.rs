@@ -17,6 +17,10 @@ use stateline_runner::virtual_time::{Opener, Stage};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SCENARIO: &str = "
 # The shape that the project's speed is quoted for.
 id: bench/refused-from-5-to-10

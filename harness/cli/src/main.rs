@@ -14,6 +14,10 @@ mod output;
 mod select;
 mod suite;
 
+// A case is thousands of small allocations; a run is hundreds of thousands of cases.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use args::{Cli, Command, RESERVED};
 use clap::Parser;
 use exit::Exit;

@@ -43,7 +43,8 @@ impl<'p> Recorder<'p> {
             clients,
             oracle,
             digest: Digest::default(),
-            events: Vec::new(),
+            // Most cases have one to two hundred events.
+            events: Vec::with_capacity(if keep { 192 } else { 16 }),
             keep,
             n: 0,
             fresh: 0,

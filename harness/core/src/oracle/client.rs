@@ -12,6 +12,7 @@ use super::facts::{ClockState, Clocks, OpenCall, matches};
 use super::group::{Env, Explained, Group, holds, view};
 use super::index::{Index, Words};
 use super::judge::{Breach, Judge};
+use super::overdue::Soonest;
 use super::words::describe;
 use crate::profile::grid::StimulusIs;
 use crate::profile::grid::StimulusIx;
@@ -168,10 +169,12 @@ impl Client {
             self.owned_seen[owner] = true;
         }
         self.stop_clocks(profile, index, settings, event, words, judge);
-        let after = self.clocks.clone();
+        let times = index.times(words);
         self.with(profile, index, settings, event.at, |env, groups| {
             for group in groups {
-                group.remember(event, words, before.clone(), after.clone());
+                if times || index.listens(words, group.ix) {
+                    group.remember(event, words, before.clone(), env.clocks.clone());
+                }
                 let Group { duty, configs, .. } = group;
                 duty.rescope(env, configs, judge);
             }
@@ -222,23 +225,24 @@ impl Client {
         });
     }
 
-    /// When something next becomes overdue or decided.
-    pub(super) fn next_deadline(
+    /// Offers when something next becomes overdue or decided.
+    pub(super) fn deadline(
         &self,
         profile: &Profile,
         index: &Index,
         settings: &Settings,
         now: Micros,
-    ) -> Option<Micros> {
+        soonest: &mut Soonest,
+    ) {
         let env = self.env(profile, index, settings, now);
-        let calls = self.calls.iter().flat_map(|call| {
+        for call in &self.calls {
             let (warn, fail) = calls::due(&env, call);
-            [warn.filter(|_| !call.warned), Some(fail).filter(|_| !call.overdue)]
-                .into_iter()
-                .flatten()
-                .filter(|due| *due >= now)
-        });
-        calls.chain(self.groups.iter().filter_map(|group| group.next_deadline(&env))).min()
+            soonest.offer(warn.filter(|_| !call.warned));
+            soonest.offer(Some(fail).filter(|_| !call.overdue));
+        }
+        for group in &self.groups {
+            group.deadline(&env, soonest);
+        }
     }
 
     /// The latest instant at which something that the case names will be decided.
@@ -268,7 +272,9 @@ impl Client {
                                 .any(|req| open.watch && wanted(req));
                         let documented =
                             super::index::demands(&row.body) && open.warn.is_none() && !open.watch;
-                        open.hi.filter(|_| named || (documented && !group.failed))
+                        open.hi.filter(|_| {
+                            named || (documented && !group.failed && !group.is_server(profile))
+                        })
                     });
                 rows.chain(
                     config
@@ -585,7 +591,12 @@ fn group_event(
         .iter()
         .find_map(|head| env.index.touched(*head).owner.map(|owner| (*head, owner)))
         .filter(|(_, owner)| env.index.group_of[*owner] == group.ix);
-    let mut explained = group.event(env, event, words, judge);
+    // An event that no row of the group listens to leaves its configurations alone.
+    let mut explained = if env.index.listens(words, group.ix) {
+        group.event(env, event, words, judge)
+    } else {
+        Explained::No
+    };
     if let Some((head, _)) = owner.filter(|_| event.head().kind == "result") {
         match calls::completed(env, group, calls, event, head, judge) {
             Completion::Judged { violated } => {

@@ -10,6 +10,7 @@ use super::facts::matches;
 use super::group::{Env, Group, choose_req, holds, view};
 use super::index::{Index, Words};
 use super::judge::{Breach, Judge};
+use super::overdue::Soonest;
 use super::words::pattern_text;
 use crate::profile::machine::{Keep, Never, RowBody, StateSet};
 use crate::profile::{Length, Profile, ReqIx, RowIx};
@@ -206,40 +207,29 @@ impl Duty {
         config.armed.retain(|armed| armed.until.is_none_or(|until| until >= env.now));
     }
 
-    /// When armed prohibitions are decided.
-    pub(super) fn armed_deadlines(&self, env: &Env<'_>, config: &Config) -> Vec<Micros> {
-        let decided = config
-            .armed
-            .iter()
-            .filter(|armed| !armed.satisfied)
-            .map(|armed| before(armed_decided(env, armed)));
-        decided.chain(config.armed.iter().filter_map(|armed| armed.until)).collect()
+    /// Offers when armed prohibitions are decided.
+    pub(super) fn armed_deadlines(&self, env: &Env<'_>, config: &Config, soonest: &mut Soonest) {
+        for armed in config.armed.iter().filter(|armed| !armed.satisfied) {
+            soonest.offer(Some(before(armed_decided(env, armed))));
+        }
     }
 
-    /// When something of the lasting rows is next decided or overdue.
-    pub(super) fn next_deadline<'a>(
-        &'a self,
-        env: &'a Env<'a>,
-    ) -> impl Iterator<Item = Micros> + 'a {
-        let nevers = self.nevers.iter().filter(|never| !never.satisfied);
-        let nevers =
-            nevers.filter_map(|never| Some(before(never.since? + exposure(env, never.row))));
-        let keeps = self.keeps.iter().filter(|keep| keep.since.is_some()).flat_map(|keep| {
-            let RowBody::Keep(body) = &env.profile.rows[keep.row].body else {
-                return [None, None, None];
-            };
-            let period = (!keep.satisfied && !keep.violated)
-                .then(|| {
-                    keep.since
-                        .map(|since| before(since + env.settings.length(env.profile, body.every)))
-                })
-                .flatten();
-            match gap(env, body, keep.last).filter(|_| !keep.violated) {
-                Some((warn, fail)) => [period, warn.filter(|_| !keep.warned), Some(fail)],
-                None => [period, None, None],
+    /// Offers when something of the lasting rows is next decided or overdue.
+    pub(super) fn deadline(&self, env: &Env<'_>, soonest: &mut Soonest) {
+        for never in self.nevers.iter().filter(|never| !never.satisfied) {
+            soonest.offer(never.since.map(|since| before(since + exposure(env, never.row))));
+        }
+        for keep in self.keeps.iter().filter(|keep| !keep.violated) {
+            let RowBody::Keep(body) = &env.profile.rows[keep.row].body else { continue };
+            let Some(since) = keep.since else { continue };
+            if !keep.satisfied {
+                soonest.offer(Some(before(since + env.settings.length(env.profile, body.every))));
             }
-        });
-        nevers.chain(keeps.flatten())
+            if let Some((warn, fail)) = gap(env, body, keep.last) {
+                soonest.offer(warn.filter(|_| !keep.warned));
+                soonest.offer(Some(fail));
+            }
+        }
     }
 
     /// When what a case names is decided, of the lasting rows in force.

@@ -351,7 +351,12 @@ impl Group {
             for (register, value) in assign(row, &config, open.event()) {
                 registers[register] = value;
             }
-            match ways.iter_mut().find(|way| way.0 == target && way.1 == registers) {
+            let same = |way: &&mut (StateIx, SmallVec<[Value; 8]>, usize)| {
+                way.0 == target
+                    && way.1 == registers
+                    && !self.call_between(&config.open[way.2], open)
+            };
+            match ways.iter_mut().find(same) {
                 // The same way twice: what demands is what was answered.
                 Some(way) if rank(&config.open[way.2]) < rank(open) => way.2 = at,
                 Some(_) => {}
@@ -400,6 +405,18 @@ impl Group {
                 next
             })
             .collect()
+    }
+
+    /// Whether a call came between the causes of two rows: by one way it was made in the old state,
+    /// by the other in the new one.
+    fn call_between(&self, a: &Open, b: &Open) -> bool {
+        let place = |open: &Open| {
+            self.history.partition_point(|past| {
+                open.event().map_or(past.event.at <= open.lo, |event| past.event.n <= event.n)
+            })
+        };
+        let (a, b) = (place(a), place(b));
+        self.history[a.min(b)..a.max(b)].iter().any(|past| past.event.kind == "call")
     }
 
     /// Marks what the closing of a row says.

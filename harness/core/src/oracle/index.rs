@@ -38,6 +38,8 @@ pub(super) struct Touched {
     pub(super) settles: Vec<RowIx>,
     /// Value rules, as machine and position.
     pub(super) values: Vec<(MachineIx, usize)>,
+    /// The groups that it may open, withdraw or close rows of, or owns it, as bits.
+    pub(super) groups: u64,
     /// Nothing but heartbeats hang on it.
     pub(super) only_keeps: bool,
 }
@@ -117,6 +119,9 @@ impl Index {
             }
         }
         for touched in &mut index.touched {
+            let rows = touched.triggers.iter().chain(&touched.cancels).chain(&touched.closes);
+            let machines = rows.map(|row| profile.rows[*row].machine).chain(touched.owner);
+            touched.groups = machines.fold(0, |bits, machine| bits | 1 << index.group_of[machine]);
             touched.only_keeps = touched.triggers.is_empty()
                 && touched.cancels.is_empty()
                 && touched.closes.is_empty()
@@ -189,6 +194,19 @@ impl Index {
                 add(&mut self.touched[usize::from(*head)]);
             }
         }
+    }
+
+    /// Whether rows of a group listen to one of the words.
+    pub(super) fn listens(&self, words: &Words, group: usize) -> bool {
+        words.iter().any(|head| self.touched(*head).groups & 1 << group != 0)
+    }
+
+    /// Whether one of the words starts or stops clocks.
+    pub(super) fn times(&self, words: &Words) -> bool {
+        words.iter().any(|head| {
+            let touched = self.touched(*head);
+            !touched.starts.is_empty() || !touched.stops.is_empty()
+        })
     }
 
     /// What a word touches.

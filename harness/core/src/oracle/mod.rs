@@ -34,6 +34,7 @@ use crate::trace::Event;
 use client::Client;
 use index::{Index, Words};
 use judge::Judge;
+use overdue::Soonest;
 use smol_str::SmolStr;
 use std::rc::Rc;
 pub use words::pattern_text;
@@ -179,12 +180,11 @@ impl<'p> Oracle<'p> {
     }
 
     fn look_ahead(&mut self) {
-        let (profile, index, settings, now) = (self.profile, self.index, self.settings, self.now);
-        self.next = self
-            .clients
-            .iter()
-            .filter_map(|client| client.next_deadline(profile, index, settings, now))
-            .min();
+        let mut soonest = Soonest::from(self.now);
+        for client in &self.clients {
+            client.deadline(self.profile, self.index, self.settings, self.now, &mut soonest);
+        }
+        self.next = soonest.at;
     }
 
     /// When something next becomes overdue or decided; a lower bound.

@@ -14,6 +14,28 @@ use crate::profile::Profile;
 use crate::profile::machine::{Modality, RowBody};
 use crate::time::Micros;
 
+/// The earliest of the instants offered that have not passed. What has passed was looked at; if it
+/// stayed open, nothing but an event can decide it.
+pub(super) struct Soonest {
+    now: Micros,
+    /// The earliest, if any.
+    pub(super) at: Option<Micros>,
+}
+
+impl Soonest {
+    pub(super) const fn from(now: Micros) -> Self {
+        Self { now, at: None }
+    }
+
+    pub(super) fn offer(&mut self, due: Option<Micros>) {
+        if let Some(due) = due.filter(|due| *due >= self.now)
+            && self.at.is_none_or(|at| due < at)
+        {
+            self.at = Some(due);
+        }
+    }
+}
+
 impl Group {
     /// Reports what is overdue at `env.now`, exclusively.
     pub(super) fn deadlines(&mut self, env: &Env<'_>, judge: &mut Judge) {
@@ -128,16 +150,19 @@ impl Group {
         )
     }
 
-    /// When something next becomes overdue, is to be warned of, or is decided.
-    pub(super) fn next_deadline(&self, env: &Env<'_>) -> Option<Micros> {
-        let config = self.configs.iter().flat_map(|config| {
-            let open = config.open.iter().filter(|open| !open.overdue).flat_map(|open| {
-                [open.hi, open.warn.filter(|_| !open.warned)].into_iter().flatten()
-            });
-            open.chain(self.duty.armed_deadlines(env, config))
-        });
-        // What has passed was looked at; if it stayed open, nothing but time can decide it.
-        config.chain(self.duty.next_deadline(env)).filter(|due| *due >= env.now).min()
+    /// Offers when something next becomes overdue, is to be warned of, or is decided.
+    pub(super) fn deadline(&self, env: &Env<'_>, soonest: &mut Soonest) {
+        for config in &self.configs {
+            for open in config.open.iter().filter(|open| !open.overdue) {
+                soonest.offer(open.hi);
+                soonest.offer(open.warn.filter(|_| !open.warned));
+            }
+            for armed in &config.armed {
+                soonest.offer(armed.until);
+            }
+            self.duty.armed_deadlines(env, config, soonest);
+        }
+        self.duty.deadline(env, soonest);
     }
 
     /// Records, at the end, what permissions were left unused.

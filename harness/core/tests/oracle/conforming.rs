@@ -38,7 +38,7 @@ fn check(numbers: &[u32], pace: Pace) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(6000, 4711))]
+    #![proptest_config(config(512, 1))]
 
     #[test]
     fn a_patient_life_passes(numbers in numbers(160)) {

@@ -9,8 +9,8 @@ use crate::facts::{Origin, Seen};
 use crate::table::{Ids, Table};
 use crate::tape::Tape;
 use crate::world::World;
-use stateline_core::profile::StateIx;
 use stateline_core::profile::machine::{Constraint, Modality, Pattern, RowBody, Trigger};
+use stateline_core::profile::{RowIx, StateIx};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use stateline_core::value::{Fields, Value};
@@ -97,7 +97,8 @@ fn is_certain(world: &World<'_>, at: usize) -> bool {
     let blurs = |seen: &Seen| {
         let ago = origin.lo.since(seen.event.at);
         let same = seen.event.kind == "call" && seen.event.data.text("op") == op;
-        same && ago <= Micros::from_secs(60) || seen.event.kind == "service.back" && ago <= late
+        same && ago <= Micros::from_secs(60)
+            || seen.event.kind == "service.back" && ago <= late + late
     };
     world.trace[origin.cause].quiet && !world.trace[..origin.cause].iter().any(blurs)
 }
@@ -129,7 +130,9 @@ fn fault_at(world: &World<'_>, kind: Kind, at: usize, tape: &mut Tape) -> Option
             if permitted(world, at, origin.from, &events[at]) {
                 return None;
             }
-            (table.ids_of(origin.row), events)
+            let mut names = table.ids_of(origin.row);
+            names.extend(table.forbidding(origin.from, &events[at]));
+            (names, events)
         }
         Kind::NoReason => {
             set(&mut events[at], "reason", Value::Null);
@@ -152,9 +155,8 @@ fn fault_at(world: &World<'_>, kind: Kind, at: usize, tape: &mut Tape) -> Option
                 return None;
             }
             let mut names = table.ids_of(origin.row);
-            if state == origin.from {
-                names.extend(table.forbidding(state, &events[at]));
-            }
+            names.extend(table.forbidding(origin.from, &events[at]));
+            names.extend(rivals(world, origin, at));
             (names, events)
         }
         Kind::Doubled => {
@@ -163,7 +165,7 @@ fn fault_at(world: &World<'_>, kind: Kind, at: usize, tape: &mut Tape) -> Option
                 return None;
             }
             events.insert(at + 1, seen.event.clone());
-            (table.forbidding_repetition(), events)
+            (table.forbidding_repetition(state, &seen.event), events)
         }
         Kind::LeftOut => {
             let origin = seen.origin.as_ref()?;
@@ -171,7 +173,14 @@ fn fault_at(world: &World<'_>, kind: Kind, at: usize, tape: &mut Tape) -> Option
                 return None;
             }
             events.remove(at);
-            (table.ids_of(origin.row), events)
+            let mut names = table.ids_of(origin.row);
+            let next = events[at..].iter().find(|event| event.kind == "state");
+            if let Some(next) = next
+                && next.data.text("state") == Some(table.states()[origin.from].as_str())
+            {
+                names.extend(table.forbidding_repetition(origin.from, next));
+            }
+            (names, events)
         }
         Kind::Late => {
             let origin = seen.origin.as_ref()?;
@@ -197,6 +206,14 @@ fn fault_at(world: &World<'_>, kind: Kind, at: usize, tape: &mut Tape) -> Option
             if events[at].data.text("state") == events[next].data.text("state")
                 || !second.demanded
                 || permitted(world, at, origin.from, &events[at])
+                || explains(
+                    world,
+                    &world.trace[..at],
+                    origin.cause,
+                    origin.from,
+                    &events[at],
+                    Modality::Must,
+                )
             {
                 return None;
             }
@@ -222,7 +239,7 @@ fn extra(world: &World<'_>, at: usize, tape: &mut Tape, what: String) -> Option<
         return None;
     }
     let names = if to == state {
-        table.forbidding_repetition()
+        table.forbidding_repetition(to, &event)
     } else {
         table.without_cause(state, &event)
     };
@@ -262,7 +279,7 @@ fn early(world: &World<'_>, at: usize, tape: &mut Tape, what: String) -> Option<
     if permitted(world, place, origin.from, &event) {
         return None;
     }
-    let mut names = table.ids_of_early(origin.row);
+    let mut names = table.ids_of(origin.row);
     if !after_cause {
         names.extend(table.without_cause(origin.from, &event));
     }
@@ -295,7 +312,8 @@ fn permitted(world: &World<'_>, at: usize, state: StateIx, event: &Event) -> boo
     let entry = before.iter().rev().find(enters);
     let entered = match entry.and_then(|seen| seen.origin.as_ref()) {
         Some(origin) if origin.timed => before.partition_point(|seen| seen.event.at < origin.lo),
-        Some(origin) => origin.cause + 1,
+        // What was only permitted leaves its own trigger to the new state, too.
+        Some(origin) => origin.cause + usize::from(demands(world.table, origin.row)),
         None => 0,
     };
     explains(world, before, entered, state, event, Modality::May)
@@ -341,14 +359,44 @@ fn explains(
                 (since || offered && !answered(n)) && met(patterns, seen)
             }),
             Trigger::Since(clock) => {
-                expect.modality == Modality::May
-                    && before.iter().any(|seen| met(&table.profile.clocks[*clock].start, seen))
+                let clock = &table.profile.clocks[*clock];
+                let late = table.profile.tolerance.late;
+                // What a withdrawal leaves of a demand lasts for twice the tolerance at most.
+                let left = |seen: &Seen| seen.event.at + late + late >= event.at;
+                before.iter().any(|seen| match expect.modality {
+                    Modality::May => met(&clock.start, seen),
+                    Modality::Must => left(seen) && met(&clock.stop, seen),
+                })
             }
         };
         triggered
             && row.from.is_none_or(|from| from.has(state))
             && table.matches(&expect.emit, event, None, None)
     })
+}
+
+/// What other rows of the state carry that were triggered while the report was owed.
+fn rivals(world: &World<'_>, origin: &Origin, at: usize) -> Ids {
+    let table = world.table;
+    let since = &world.trace[origin.cause..at];
+    let triggered = |trigger: &Trigger| match trigger {
+        Trigger::On(patterns) => since.iter().any(|seen| {
+            patterns.iter().any(|pattern| table.matches(pattern, &seen.event, None, None))
+        }),
+        Trigger::Since(_) => false,
+    };
+    table
+        .reports()
+        .filter(|(_, row, expect)| {
+            row.from.is_some_and(|from| from.has(origin.from)) && triggered(&expect.trigger)
+        })
+        .flat_map(|(ix, ..)| table.ids_of(ix))
+        .collect()
+}
+
+fn demands(table: &Table, row: RowIx) -> bool {
+    let body = &table.profile.rows[row].body;
+    matches!(body, RowBody::Expect(expect) if expect.modality == Modality::Must)
 }
 
 fn report(at: Micros, data: Fields) -> Event {

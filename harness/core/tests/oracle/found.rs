@@ -47,7 +47,7 @@ fn check(kind: Kind, numbers: &[u32], choices: &[u32]) -> Result<bool, TestCaseE
 macro_rules! found {
     ($($name:ident: $kind:ident;)*) => {
         proptest! {
-            #![proptest_config(config(3000, 815))]
+            #![proptest_config(config(256, 100))]
             $(
                 #[test]
                 fn $name(

@@ -142,15 +142,6 @@ impl Table {
         self.ids(cases.chain(codes).chain(body.early).chain(body.withdrawn))
     }
 
-    /// What a report breaks that comes before the row's window.
-    pub(crate) fn ids_of_early(&self, row: RowIx) -> Ids {
-        let body = &self.profile.rows[row];
-        match body.early {
-            Some(early) => self.ids([early]),
-            None => self.ids(body.req.iter().map(|case| case.req)),
-        }
-    }
-
     /// What the closed machine says to what nothing explains.
     pub(crate) fn otherwise(&self, head: &str) -> Ids {
         let [own, kind] = self.profile.heads.of(Head::parse(head));
@@ -185,15 +176,20 @@ impl Table {
         self.ids(self.profile.rows.iter().filter(met).flat_map(|row| row.req.iter().map(|c| c.req)))
     }
 
-    /// Prohibitions of a report that repeats the state.
-    pub(crate) fn forbidding_repetition(&self) -> Ids {
-        let repeats = |row: &&Row| match &row.body {
+    /// What a report that repeats the state breaks: the prohibition of that, or before it one that
+    /// an event armed.
+    pub(crate) fn forbidding_repetition(&self, state: StateIx, event: &Event) -> Ids {
+        let current = Some(self.states()[state].as_str());
+        let met = |row: &&Row| match &row.body {
             RowBody::Never(never) => {
-                never.pattern.fields.iter().any(|(_, want)| matches!(want, Constraint::Current))
+                let repeats = |(_, want): &(_, Constraint)| matches!(want, Constraint::Current);
+                (never.on.is_some() || never.pattern.fields.iter().any(repeats))
+                    && row.from.is_none_or(|from| from.has(state))
+                    && self.matches(&never.pattern, event, None, current)
             }
             _ => false,
         };
-        let rows = self.profile.rows.iter().filter(repeats);
+        let rows = self.profile.rows.iter().filter(met);
         self.ids(rows.flat_map(|row| row.req.iter().map(|case| case.req)))
     }
 

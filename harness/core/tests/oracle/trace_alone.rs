@@ -37,7 +37,7 @@ fn without_positions(mut judged: Judged) -> Judged {
 }
 
 proptest! {
-    #![proptest_config(config(1500, 99))]
+    #![proptest_config(config(256, 200))]
 
     #[test]
     fn letting_time_pass_changes_nothing(

@@ -263,10 +263,19 @@ impl Realm {
     /// When something is due by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
-        let close = self.closes.first_key_value().map(|((at, _), _)| *at);
-        let sessions = self.sessions.iter().filter_map(|session| self.session_due(session));
-        let tokens = self.users.iter().filter_map(|user| user.token_expires);
-        close.into_iter().chain(sessions).chain(tokens).min()
+        let mut soonest = self.closes.first_key_value().map(|((at, _), _)| *at);
+        let mut offer = |due: Option<Micros>| {
+            if let Some(due) = due {
+                soonest = Some(soonest.map_or(due, |at| at.min(due)));
+            }
+        };
+        for session in &self.sessions {
+            offer(self.session_due(session));
+        }
+        for user in &self.users {
+            offer(user.token_expires);
+        }
+        soonest
     }
 
     /// Does the next thing that is due by now; `false` when there is none.

@@ -186,12 +186,14 @@ impl World {
     /// When something happens by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
-        self.links
-            .iter()
-            .flat_map(|link| [link.up.next_due(), link.down.next_due()])
-            .chain([self.realm.next_deadline()])
-            .flatten()
-            .min()
+        // Asked for at every instant, so a plain loop.
+        let mut soonest = self.realm.next_deadline();
+        for link in &self.links {
+            for due in [link.up.next_due(), link.down.next_due()].into_iter().flatten() {
+                soonest = Some(soonest.map_or(due, |at| at.min(due)));
+            }
+        }
+        soonest
     }
 
     /// Lets everything happen that is due by now: network first, then the server's timers, until
