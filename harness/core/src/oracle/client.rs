@@ -5,7 +5,7 @@
 //!
 //! Invariant: clocks and counters are ground truth and do not hang on what the client reported.
 
-use super::Settings;
+use super::Law;
 use super::calls::{self, Completion};
 use super::duty::is_repetition;
 use super::facts::{ClockState, Clocks, OpenCall, matches};
@@ -70,17 +70,11 @@ impl Client {
     }
 
     /// What a group may look at; the groups are taken out while it is in use.
-    fn env<'a>(
-        &'a self,
-        profile: &'a Profile,
-        index: &'a Index,
-        settings: &'a Settings,
-        now: Micros,
-    ) -> Env<'a> {
+    fn env<'a>(&'a self, law: Law<'a>, now: Micros) -> Env<'a> {
         Env {
-            profile,
-            index,
-            settings,
+            profile: law.profile,
+            index: law.index,
+            settings: law.settings,
             client: &self.name,
             clocks: &self.clocks,
             counts: &self.counts,
@@ -95,29 +89,20 @@ impl Client {
     /// Runs `body` on the groups, with a view of everything else.
     fn with<R>(
         &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
+        law: Law<'_>,
         now: Micros,
         body: impl FnOnce(&Env<'_>, &mut [Group]) -> R,
     ) -> R {
         let mut groups = std::mem::take(&mut self.groups);
-        let result = body(&self.env(profile, index, settings, now), &mut groups);
+        let result = body(&self.env(law, now), &mut groups);
         self.groups = groups;
         result
     }
 
     /// Takes in what only shifts recurring demands.
-    pub(super) fn beat(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        event: &Event,
-        words: &Words,
-    ) {
+    pub(super) fn beat(&mut self, law: Law<'_>, event: &Event, words: &Words) {
         self.last_n = event.n;
-        self.with(profile, index, settings, event.at, |env, groups| {
+        self.with(law, event.at, |env, groups| {
             for group in groups {
                 let Group { duty, configs, .. } = group;
                 duty.beat(env, configs, event, words);
@@ -128,9 +113,7 @@ impl Client {
     /// Takes in an event of this client.
     pub(super) fn event(
         &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
+        law: Law<'_>,
         event: &Rc<Event>,
         words: &Words,
         judge: &mut Judge,
@@ -138,13 +121,13 @@ impl Client {
         self.last_n = event.n;
         self.network(event);
         let findings = judge.findings.len();
-        self.cells(profile, index, settings, event, words, judge);
+        self.cells(law, event, words, judge);
         let before = self.clocks.clone();
-        self.start_clocks(profile, index, settings, event, words, judge);
+        self.start_clocks(law, event, words, judge);
         for head in words {
-            let rows = &index.touched(*head).settles;
+            let rows = &law.index.touched(*head).settles;
             let mut calls = std::mem::take(&mut self.calls);
-            self.with(profile, index, settings, event.at, |env, groups| {
+            self.with(law, event.at, |env, groups| {
                 calls::made(env, groups, rows, event, *head, &mut calls);
             });
             self.calls = calls;
@@ -152,9 +135,9 @@ impl Client {
         for head in words {
             self.counts[usize::from(*head)] += 1;
         }
-        self.values(profile, settings, index, event, words, judge);
+        self.values(law, event, words, judge);
         let mut calls = std::mem::take(&mut self.calls);
-        let owned_seen = self.with(profile, index, settings, event.at, |env, groups| {
+        let owned_seen = self.with(law, event.at, |env, groups| {
             let mut seen = None;
             for group in groups.iter_mut() {
                 let owner = group_event(env, group, &mut calls, event, words, judge);
@@ -168,35 +151,28 @@ impl Client {
         if let Some(owner) = owned_seen {
             self.owned_seen[owner] = true;
         }
-        self.stop_clocks(profile, index, settings, event, words, judge);
-        let times = index.times(words);
-        self.with(profile, index, settings, event.at, |env, groups| {
+        self.stop_clocks(law, event, words, judge);
+        let times = law.index.times(words);
+        self.with(law, event.at, |env, groups| {
             for group in groups {
-                if times || index.listens(words, group.ix) {
+                if times || law.index.listens(words, group.ix) {
                     group.remember(event, words, before.clone(), env.clocks.clone());
                 }
                 let Group { duty, configs, .. } = group;
                 duty.rescope(env, configs, judge);
             }
         });
-        self.after(profile, findings, judge);
+        self.after(law.profile, findings, judge);
     }
 
     /// Reports what is overdue at `now`, exclusively.
-    pub(super) fn deadlines(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        now: Micros,
-        judge: &mut Judge,
-    ) {
+    pub(super) fn deadlines(&mut self, law: Law<'_>, now: Micros, judge: &mut Judge) {
         let findings = judge.findings.len();
         let mut calls = std::mem::take(&mut self.calls);
-        self.with(profile, index, settings, now, |env, groups| {
+        self.with(law, now, |env, groups| {
             for group in groups.iter_mut() {
                 group.deadlines(env, judge);
-                let server_side = group.is_server(profile);
+                let server_side = group.is_server(law.profile);
                 let Group { duty, configs, failed, .. } = group;
                 duty.deadlines(env, configs, failed, server_side, judge);
             }
@@ -206,18 +182,12 @@ impl Client {
             }
         });
         self.calls = calls;
-        self.after(profile, findings, judge);
+        self.after(law.profile, findings, judge);
     }
 
     /// Starts what lasts from the beginning.
-    pub(super) fn start(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        judge: &mut Judge,
-    ) {
-        self.with(profile, index, settings, Micros::ZERO, |env, groups| {
+    pub(super) fn start(&mut self, law: Law<'_>, judge: &mut Judge) {
+        self.with(law, Micros::ZERO, |env, groups| {
             for group in groups {
                 let Group { duty, configs, .. } = group;
                 duty.rescope(env, configs, judge);
@@ -226,15 +196,8 @@ impl Client {
     }
 
     /// Offers when something next becomes overdue or decided.
-    pub(super) fn deadline(
-        &self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        now: Micros,
-        soonest: &mut Soonest,
-    ) {
-        let env = self.env(profile, index, settings, now);
+    pub(super) fn deadline(&self, law: Law<'_>, now: Micros, soonest: &mut Soonest) {
+        let env = self.env(law, now);
         for call in &self.calls {
             let (warn, fail) = calls::due(&env, call);
             soonest.offer(warn.filter(|_| !call.warned));
@@ -248,23 +211,21 @@ impl Client {
     /// The latest instant at which something that the case names will be decided.
     pub(super) fn pending(
         &self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
+        law: Law<'_>,
         now: Micros,
         wanted: &dyn Fn(ReqIx) -> bool,
     ) -> Option<Micros> {
-        let env = self.env(profile, index, settings, now);
+        let env = self.env(law, now);
         let calls = self
             .calls
             .iter()
-            .filter(|call| !call.overdue && calls::may_satisfy(profile, call).any(wanted));
+            .filter(|call| !call.overdue && calls::may_satisfy(law.profile, call).any(wanted));
         let calls = calls.map(|call| calls::due(&env, call).1);
         let groups = self.groups.iter().flat_map(|group| {
             let open = group.configs.iter().flat_map(|config| {
                 let rows =
                     config.open.iter().filter(move |open| !open.overdue).filter_map(|open| {
-                        let row = &profile.rows[open.row];
+                        let row = &law.profile.rows[open.row];
                         let named = open.req.is_some_and(wanted)
                             || [row.early, row.withdrawn]
                                 .into_iter()
@@ -273,7 +234,7 @@ impl Client {
                         let documented =
                             super::index::demands(&row.body) && open.warn.is_none() && !open.watch;
                         open.hi.filter(|_| {
-                            named || (documented && !group.failed && !group.is_server(profile))
+                            named || (documented && !group.failed && !group.is_server(law.profile))
                         })
                     });
                 rows.chain(
@@ -290,17 +251,9 @@ impl Client {
     }
 
     /// The end of the case: what held to the end is satisfied.
-    pub(super) fn finish(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        now: Micros,
-        complete: bool,
-        judge: &mut Judge,
-    ) {
-        self.crossings(profile, now, judge);
-        self.with(profile, index, settings, now, |env, groups| {
+    pub(super) fn finish(&mut self, law: Law<'_>, now: Micros, complete: bool, judge: &mut Judge) {
+        self.crossings(law.profile, now, judge);
+        self.with(law, now, |env, groups| {
             for group in groups {
                 group.unused(env, judge);
             }
@@ -309,11 +262,11 @@ impl Client {
             return;
         }
         for req in &self.values_met {
-            judge.satisfy(profile, *req);
+            judge.satisfy(law.profile, *req);
         }
-        for (machine, seen) in profile.machines.iter().zip(&self.owned_seen) {
+        for (machine, seen) in law.profile.machines.iter().zip(&self.owned_seen) {
             if let (Some(req), true) = (machine.otherwise, seen) {
-                judge.satisfy(profile, req);
+                judge.satisfy(law.profile, req);
             }
         }
     }
@@ -344,24 +297,16 @@ impl Client {
         }
     }
 
-    fn start_clocks(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        event: &Rc<Event>,
-        words: &Words,
-        judge: &mut Judge,
-    ) {
+    fn start_clocks(&mut self, law: Law<'_>, event: &Rc<Event>, words: &Words, judge: &mut Judge) {
         for head in words {
-            for &ix in &index.touched(*head).starts {
-                let clock = &profile.clocks[ix];
+            for &ix in &law.index.touched(*head).starts {
+                let clock = &law.profile.clocks[ix];
                 let runs = self.clocks[ix].running() && clock.keep == KeepStart::First;
                 let starts = !runs
                     && self.groups.first().is_some_and(|group| {
                         let config = &group.configs[0];
-                        let env = self.env(profile, index, settings, event.at);
-                        let possible = group.possible(profile, event.at);
+                        let env = self.env(law, event.at);
+                        let possible = group.possible(law.profile, event.at);
                         clock
                             .start
                             .iter()
@@ -380,7 +325,7 @@ impl Client {
                     });
                 if starts {
                     self.clocks[ix].start(event);
-                    self.with(profile, index, settings, event.at, |env, groups| {
+                    self.with(law, event.at, |env, groups| {
                         for group in groups {
                             group.clock_started(env, ix, judge);
                         }
@@ -390,26 +335,18 @@ impl Client {
         }
     }
 
-    fn stop_clocks(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        event: &Rc<Event>,
-        words: &Words,
-        judge: &mut Judge,
-    ) {
+    fn stop_clocks(&mut self, law: Law<'_>, event: &Rc<Event>, words: &Words, judge: &mut Judge) {
         for head in words {
-            for &ix in &index.touched(*head).stops {
+            for &ix in &law.index.touched(*head).stops {
                 let stops = self.clocks[ix].running()
                     && self.groups.first().is_some_and(|group| {
-                        profile.clocks[ix].stop.iter().any(|pattern| {
+                        law.profile.clocks[ix].stop.iter().any(|pattern| {
                             matches(pattern, words, event, &group.configs[0], None, None)
                         })
                     });
                 if stops {
                     self.clocks[ix].stopped = Some(event.at);
-                    self.with(profile, index, settings, event.at, |env, groups| {
+                    self.with(law, event.at, |env, groups| {
                         for group in groups {
                             group.clock_stopped(env, ix, judge);
                         }
@@ -420,18 +357,10 @@ impl Client {
     }
 
     /// Checks the values of an observation, explained or not.
-    fn values(
-        &mut self,
-        profile: &Profile,
-        settings: &Settings,
-        index: &Index,
-        event: &Event,
-        words: &Words,
-        judge: &mut Judge,
-    ) {
+    fn values(&mut self, law: Law<'_>, event: &Event, words: &Words, judge: &mut Judge) {
         for head in words {
-            for &(machine, at) in &index.touched(*head).values {
-                let rule = &profile.machines[machine].values[at];
+            for &(machine, at) in &law.index.touched(*head).values {
+                let rule = &law.profile.machines[machine].values[at];
                 let value = event
                     .data
                     .get(&rule.field)
@@ -455,16 +384,16 @@ impl Client {
                     }
                     continue;
                 }
-                let group = &mut self.groups[index.group_of[machine]];
+                let group = &mut self.groups[law.index.group_of[machine]];
                 let violated = judge.breach(
-                    profile,
-                    settings,
+                    law.profile,
+                    law.settings,
                     Breach {
                         req: rule.req,
                         row: None,
                         rule: "values",
                         client: &self.name,
-                        server_side: group.is_server(profile),
+                        server_side: group.is_server(law.profile),
                         at: event.at,
                         expected,
                         observed: describe(event),
@@ -478,20 +407,11 @@ impl Client {
     }
 
     /// Records which cells of the grid the event exercises, in the state before it.
-    fn cells(
-        &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
-        event: &Event,
-        words: &Words,
-        judge: &mut Judge,
-    ) {
-        self.crossings(profile, event.at, judge);
-        let _ = settings;
+    fn cells(&mut self, law: Law<'_>, event: &Event, words: &Words, judge: &mut Judge) {
+        self.crossings(law.profile, event.at, judge);
         for head in words {
-            for &stimulus in &index.touched(*head).stimuli {
-                let StimulusIs::On(patterns) = &profile.grid.stimuli[stimulus].is else {
+            for &stimulus in &law.index.touched(*head).stimuli {
+                let StimulusIs::On(patterns) = &law.profile.grid.stimuli[stimulus].is else {
                     continue;
                 };
                 let Some(group) = self.groups.first() else {
@@ -500,7 +420,7 @@ impl Client {
                 let config = &group.configs[0];
                 if patterns.iter().any(|pattern| matches(pattern, words, event, config, None, None))
                 {
-                    self.cell(profile, config.state, stimulus, judge);
+                    self.cell(law.profile, config.state, stimulus, judge);
                 }
             }
         }
@@ -558,23 +478,21 @@ impl Client {
     /// Something that another client saw about this one.
     pub(super) fn seen_by_other(
         &mut self,
-        profile: &Profile,
-        index: &Index,
-        settings: &Settings,
+        law: Law<'_>,
         event: &Rc<Event>,
         words: &Words,
         judge: &mut Judge,
     ) {
         let findings = judge.findings.len();
-        self.with(profile, index, settings, event.at, |env, groups| {
+        self.with(law, event.at, |env, groups| {
             for head in words {
-                let rows = &index.touched(*head).nevers_of_self;
+                let rows = &law.index.touched(*head).nevers_of_self;
                 for group in groups.iter_mut() {
                     group.forbidden(env, event, words, rows, judge);
                 }
             }
         });
-        self.after(profile, findings, judge);
+        self.after(law.profile, findings, judge);
     }
 }
 

@@ -75,12 +75,18 @@ impl Settings {
     }
 }
 
-/// Judges one case while its trace grows.
-#[derive(Clone, Debug)]
-pub struct Oracle<'p> {
+/// What a case is judged by.
+#[derive(Clone, Copy, Debug)]
+struct Law<'p> {
     profile: &'p Profile,
     index: &'p Index,
     settings: &'p Settings,
+}
+
+/// Judges one case while its trace grows.
+#[derive(Clone, Debug)]
+pub struct Oracle<'p> {
+    law: Law<'p>,
     clients: Vec<Client>,
     judge: Judge,
     now: Micros,
@@ -119,16 +125,14 @@ impl<'p> Oracle<'p> {
         let clients =
             clients.into_iter().map(|(name, uid)| Client::new(profile, index, name, uid)).collect();
         let mut oracle = Self {
-            profile,
-            index,
-            settings,
+            law: Law { profile, index, settings },
             clients,
             judge: Judge::new(profile),
             now: Micros::ZERO,
             next: None,
         };
         for client in &mut oracle.clients {
-            client.start(profile, index, settings, &mut oracle.judge);
+            client.start(oracle.law, &mut oracle.judge);
         }
         oracle.look_ahead();
         oracle
@@ -137,7 +141,7 @@ impl<'p> Oracle<'p> {
     /// Takes in the next event of the trace.
     pub fn observe(&mut self, event: &Event) {
         self.advance(event.at);
-        let words: Words = self.profile.heads.of(event.head()).into_iter().flatten().collect();
+        let words: Words = self.law.profile.heads.of(event.head()).into_iter().flatten().collect();
         let Some(at) = event
             .client
             .as_ref()
@@ -145,10 +149,11 @@ impl<'p> Oracle<'p> {
         else {
             return;
         };
-        let (profile, index, settings) = (self.profile, self.index, self.settings);
+        let law = self.law;
+        let index = law.index;
         if words.is_empty() || words.iter().all(|head| index.touched(*head).only_keeps) {
             if !words.is_empty() {
-                self.clients[at].beat(profile, index, settings, event, &words);
+                self.clients[at].beat(law, event, &words);
             }
             return;
         }
@@ -158,11 +163,11 @@ impl<'p> Oracle<'p> {
                 if event.data.text("uid") == Some(client.uid.as_str())
                     && event.client.as_ref() != Some(&client.name)
                 {
-                    client.seen_by_other(profile, index, settings, &event, &words, &mut self.judge);
+                    client.seen_by_other(law, &event, &words, &mut self.judge);
                 }
             }
         }
-        self.clients[at].event(profile, index, settings, &event, &words, &mut self.judge);
+        self.clients[at].event(law, &event, &words, &mut self.judge);
         self.look_ahead();
     }
 
@@ -172,7 +177,7 @@ impl<'p> Oracle<'p> {
             let at = Micros(next.0 + 1).max(self.now);
             self.now = at;
             for client in &mut self.clients {
-                client.deadlines(self.profile, self.index, self.settings, at, &mut self.judge);
+                client.deadlines(self.law, at, &mut self.judge);
             }
             self.look_ahead();
         }
@@ -182,7 +187,7 @@ impl<'p> Oracle<'p> {
     fn look_ahead(&mut self) {
         let mut soonest = Soonest::from(self.now);
         for client in &self.clients {
-            client.deadline(self.profile, self.index, self.settings, self.now, &mut soonest);
+            client.deadline(self.law, self.now, &mut soonest);
         }
         self.next = soonest.at;
     }
@@ -207,9 +212,7 @@ impl<'p> Oracle<'p> {
         };
         self.clients
             .iter()
-            .filter_map(|client| {
-                client.pending(self.profile, self.index, self.settings, self.now, &wanted)
-            })
+            .filter_map(|client| client.pending(self.law, self.now, &wanted))
             .max()
             .filter(|until| *until >= self.now)
     }
@@ -218,7 +221,7 @@ impl<'p> Oracle<'p> {
     #[must_use]
     pub fn owes(&self, client: usize) -> Option<Micros> {
         self.clients[client]
-            .pending(self.profile, self.index, self.settings, self.now, &|_| false)
+            .pending(self.law, self.now, &|_| false)
             .filter(|until| *until >= self.now)
     }
 
@@ -245,10 +248,11 @@ impl<'p> Oracle<'p> {
     #[must_use]
     pub fn finish(mut self, now: Micros, complete: bool) -> Judged {
         self.advance(now);
-        let (profile, index, settings) = (self.profile, self.index, self.settings);
+        let law = self.law;
+        let profile = law.profile;
         let mut overflow = false;
         for client in &mut self.clients {
-            client.finish(profile, index, settings, now, complete, &mut self.judge);
+            client.finish(law, now, complete, &mut self.judge);
             overflow |= client.groups.iter().any(|group| group.overflow);
         }
         let states: &[SmolStr] = profile.main_machine().map_or(&[], |(_, machine)| &machine.states);
