@@ -41,7 +41,7 @@ pub struct Event {
     pub plane: Plane,
     /// What it is; the set depends on the plane.
     pub kind: SmolStr,
-    /// Its fields; names are those of the kind, see `PROTOCOL.md` and `ARCHITECTURE.md`.
+    /// Its fields; which there are depends on the kind.
     pub data: Fields,
 }
 

@@ -12,6 +12,7 @@ use stateline_core::oracle::verdict::Conduct;
 use stateline_core::oracle::{Judged, Oracle, Settings};
 use stateline_core::profile::{Profile, ReqIx};
 use stateline_core::scenario::Case;
+use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use stateline_core::value::{Fields, Value};
 
@@ -96,6 +97,25 @@ pub fn rejudge(
     {
         return Err(RejudgeError::Order(pair[1].n));
     }
+    if trace.is_empty() {
+        return Err(RejudgeError::Empty);
+    }
+    let mut known: Vec<&SmolStr> = Vec::new();
+    for (name, _) in &clients {
+        if known.contains(&name) {
+            return Err(RejudgeError::Twice(name.to_string()));
+        }
+        known.push(name);
+    }
+    let stranger =
+        trace.iter().find(|event| event.client.as_ref().is_some_and(|name| !known.contains(&name)));
+    if let Some(event) = stranger {
+        let name = event.client.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(RejudgeError::Stranger(event.n, name));
+    }
+    if let Some(event) = trace.iter().find(|event| event.at > LONGEST) {
+        return Err(RejudgeError::Long(event.n));
+    }
     let mut oracle = Oracle::new(profile, index, settings, clients);
     for event in trace {
         oracle.observe(event);
@@ -105,15 +125,30 @@ pub fn rejudge(
     Ok(Rejudged { judged: oracle.finish(last, complete), conduct, named })
 }
 
+/// No case is longer than a week; a time beyond that is a slip of a unit.
+const LONGEST: Micros = Micros::from_secs(7 * 24 * 3_600);
+
 /// Why a trace cannot be judged.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RejudgeError {
+    /// There is nothing to judge.
+    #[error("it has no events")]
+    Empty,
     /// Its first note is malformed.
     #[error("its first note does not list clients with name and uid")]
     Header,
     /// Events are out of order.
     #[error("event {0} is out of order: n and at_ms must grow")]
     Order(u32),
+    /// A time is beyond belief.
+    #[error("event {0} is more than a week after the start: at_ms counts milliseconds")]
+    Long(u32),
+    /// It speaks of a client that its first note does not list.
+    #[error("event {0} is of client `{1}`, which its first note does not list")]
+    Stranger(u32, String),
+    /// Its first note lists a client twice.
+    #[error("its first note lists client `{0}` twice")]
+    Twice(String),
     /// It names a requirement that the profile lacks.
     #[error("it names {0}, which the profile does not have")]
     Requirement(String),

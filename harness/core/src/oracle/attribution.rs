@@ -92,7 +92,7 @@ impl Group {
         let full = |open: &Open, expect: &Expect| {
             matches(&expect.emit, words, event, config, name, open.event())
         };
-        let since = |open: &Open| open.event().map(|event| event.n);
+        let since = |open: &Open| Some(open.cause);
         // A withdrawn report that comes when it would have been due is no early one of a later
         // trigger; one that comes before that is, if there is a later trigger.
         let late = profile.tolerance.late + env.settings.slack;

@@ -48,6 +48,8 @@ pub(super) struct Open {
     pub(super) req: Option<ReqIx>,
     /// What triggered it; `None` for a clock.
     pub(super) trigger: Option<Trigger>,
+    /// The event that opened it, or that started its clock: where a finding begins to be seen.
+    pub(super) cause: u32,
     /// Moves to.
     pub(super) to: Target,
     /// It was found overdue.

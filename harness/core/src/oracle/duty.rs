@@ -42,6 +42,8 @@ struct Lasting {
     satisfied: bool,
     warned: bool,
     violated: bool,
+    /// The client may have left the state: nothing is demanded, and the gap starts anew.
+    paused: bool,
 }
 
 impl Duty {
@@ -57,6 +59,7 @@ impl Duty {
                     satisfied: false,
                     warned: false,
                     violated: false,
+                    paused: false,
                 })
                 .collect()
         };
@@ -87,6 +90,10 @@ impl Duty {
                 }
                 force
             }) && (is_keep || !env.index.needs_network[lasting.row] || env.link_up);
+            if lasting.paused && !configs.iter().any(|config| config.leaving(env.now)) {
+                lasting.paused = false;
+                lasting.last = env.now;
+            }
             match (in_force, lasting.since) {
                 (true, None) => {
                     lasting.since = Some(env.now);
@@ -156,8 +163,8 @@ impl Duty {
                 continue;
             };
             let leaving = configs.iter().any(|config| config.leaving(env.now));
-            if leaving {
-                // Suspended, and the gap starts anew.
+            if leaving || keep.paused {
+                keep.paused = leaving;
                 keep.last = env.now;
                 continue;
             }
@@ -225,7 +232,7 @@ impl Duty {
             if !keep.satisfied {
                 soonest.offer(Some(before(since + env.settings.length(env.profile, body.every))));
             }
-            if let Some((warn, fail)) = gap(env, body, keep.last) {
+            if let Some((warn, fail)) = gap(env, body, keep.last).filter(|_| !keep.paused) {
                 soonest.offer(warn.filter(|_| !keep.warned));
                 soonest.offer(Some(fail));
             }
@@ -265,12 +272,13 @@ fn counts_dials(env: &Env<'_>, pattern: &crate::profile::machine::Pattern) -> bo
     env.index.attempt.is_some_and(|attempt| pattern.heads.contains(&attempt))
 }
 
-/// From when on a gap warns, and when it fails; nothing while a dial is in progress.
+/// From when on a gap warns, and when it fails; a dial in progress stretches it.
 fn gap(env: &Env<'_>, keep: &Keep, last: Micros) -> Option<(Option<Micros>, Micros)> {
-    if counts_dials(env, &keep.pattern) && env.dialling {
-        return None;
-    }
     let every = env.settings.length(env.profile, keep.every);
+    if counts_dials(env, &keep.pattern) && env.dialling {
+        // Systems give a dial up after some two minutes; no dial is an attempt for ever.
+        return Some((None, last + every + every + every + every));
+    }
     let tolerance = env.settings.length(env.profile, keep.tolerance) + env.settings.slack;
     Some(match keep.every {
         Length::Cap(_) => (Some(last + every + tolerance), last + every + every + tolerance),

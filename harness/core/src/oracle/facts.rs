@@ -24,6 +24,8 @@ pub(super) struct ClockState {
     pub(super) sure: Micros,
     /// When it was stopped, if it was.
     pub(super) stopped: Option<Micros>,
+    /// The event that started it.
+    pub(super) n: u32,
 }
 
 impl ClockState {
@@ -40,6 +42,7 @@ impl ClockState {
             heard: heard.unwrap_or(event.at),
             sure: sure.unwrap_or(event.at),
             stopped: None,
+            n: event.n,
         };
     }
 }

@@ -205,10 +205,10 @@ impl Group {
 
     /// Sets the group to what was reported after a breach.
     pub(super) fn force(&mut self, env: &Env<'_>, state: Option<StateIx>, judge: &mut Judge) {
+        // A report that repeats the state, or names none, says nothing of which way was taken.
+        let Some(state) = state.filter(|state| *state != self.configs[0].state) else { return };
         let mut config = self.configs.swap_remove(0);
-        if let Some(state) = state.filter(|state| *state != config.state) {
-            self.enter(env, &mut config, state, None, env.now, None, judge);
-        }
+        self.enter(env, &mut config, state, None, env.now, None, judge);
         self.configs = vec![config];
     }
 
@@ -432,7 +432,7 @@ impl Group {
         let RowBody::Expect(expect) = &row.body else {
             return;
         };
-        let span = (open.event().map_or(event.n, |event| event.n).min(event.n), event.n);
+        let span = (open.cause.min(event.n), event.n);
         for name in &expect.note {
             let value = super::facts::field(&event.data, name);
             judge.choose(

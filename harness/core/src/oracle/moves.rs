@@ -87,7 +87,11 @@ impl Group {
                 self.arm_clock(env, config, clock, at_entry, old, judge);
             }
         }
-        for (at, past) in self.history.iter().enumerate() {
+        let first = offered.iter().map(|(n, _)| *n).min();
+        let start = first.map_or(from, |first| {
+            from.min(self.history.partition_point(|past| past.event.n < first))
+        });
+        for (at, past) in self.history.iter().enumerate().skip(start) {
             let offer = offered.iter().filter(|(n, _)| *n == past.event.n);
             let again = offer.map(|(_, modality)| *modality).max();
             if at < from && again.is_none() {
@@ -241,7 +245,7 @@ impl Group {
             return;
         }
         let req = choose_req(&row.req, &view);
-        let ClockState { heard, sure, .. } = clocks[clock];
+        let ClockState { heard, sure, n, .. } = clocks[clock];
         let base = (sure + expect.after).max(config.entered);
         let (warn, hi) = window(env, expect, base);
         exercised(judge, row, req);
@@ -254,6 +258,7 @@ impl Group {
             hi,
             req,
             trigger: None,
+            cause: n,
             to: expect.to,
             overdue: false,
             warned: false,

@@ -129,7 +129,7 @@ impl Group {
         let RowBody::Expect(expect) = &row.body else {
             return false;
         };
-        let since = open.event().map_or(env.last_n, |event| event.n);
+        let since = open.cause;
         let wanted = pattern_text(env.profile, &expect.emit);
         grade(
             judge,

@@ -74,6 +74,7 @@ pub(super) fn open_on(
         hi,
         req,
         trigger: Some(Trigger { event: Rc::clone(event) }),
+        cause: event.n,
         to: expect.to,
         overdue: false,
         warned: false,
@@ -165,7 +166,7 @@ pub(super) fn left(env: &Env<'_>, open: &Open, judge: &mut Judge) {
         && open.req.is_some()
         && !judge.choices.iter().any(|have| have.row == row.id && have.client == *env.client)
     {
-        let n = open.event().map_or(env.last_n, |event| event.n);
+        let n = open.cause;
         judge.choose(env.profile, open.req, row.id.clone(), env.client, "no report".to_owned(), n);
     }
 }
