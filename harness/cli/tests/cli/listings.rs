@@ -210,7 +210,7 @@ fn a_row_is_told_in_words_and_as_it_is_written() {
         "RTM-CONN-04 (MUST)",
         "from           connected\n",
         "trigger        server.superseded\n",
-        "window         opens with the trigger, lasts 1s (the tolerance)\n",
+        "window         opens with the trigger, lasts 5s (the cap dial: a warning then, a failure at twice)\n",
         "closed by      a report (state aborted, reason remote-login)\n",
         "moves to       aborted\n",
         "scenarios/agora-rtm-1x/profile.yaml:",
