@@ -14,8 +14,7 @@ use super::index::{Index, Words};
 use super::judge::{Breach, Judge};
 use super::overdue::Soonest;
 use super::words::describe;
-use crate::profile::grid::StimulusIs;
-use crate::profile::grid::StimulusIx;
+use crate::profile::grid::{Cell, Says, StimulusIs, StimulusIx};
 use crate::profile::machine::{RowBody, ValueCheck};
 use crate::profile::{KeepStart, Profile, ReqIx, RowIx, StateIx};
 use crate::time::Micros;
@@ -121,8 +120,9 @@ impl Client {
         self.last_n = event.n;
         self.network(event);
         let findings = judge.findings.len();
+        let before = self.state();
         self.cells(law, event, words, judge);
-        let before = self.clocks.clone();
+        let clocks = self.clocks.clone();
         self.start_clocks(law, event, words, judge);
         for head in words {
             let rows = &law.index.touched(*head).settles;
@@ -156,18 +156,19 @@ impl Client {
         self.with(law, event.at, |env, groups| {
             for group in groups {
                 if times || law.index.listens(words, group.ix) {
-                    group.remember(event, words, before.clone(), env.clocks.clone());
+                    group.remember(event, words, clocks.clone(), env.clocks.clone());
                 }
                 let Group { duty, configs, .. } = group;
                 duty.rescope(env, configs, judge);
             }
         });
-        self.after(law.profile, findings, judge);
+        self.after(law.profile, findings, before, judge);
     }
 
     /// Reports what is overdue at `now`, exclusively.
     pub(super) fn deadlines(&mut self, law: Law<'_>, now: Micros, judge: &mut Judge) {
         let findings = judge.findings.len();
+        let before = self.state();
         let mut calls = std::mem::take(&mut self.calls);
         self.with(law, now, |env, groups| {
             for group in groups.iter_mut() {
@@ -182,7 +183,7 @@ impl Client {
             }
         });
         self.calls = calls;
-        self.after(law.profile, findings, judge);
+        self.after(law.profile, findings, before, judge);
     }
 
     /// Starts what lasts from the beginning.
@@ -454,23 +455,39 @@ impl Client {
         }
     }
 
-    /// After new findings: what follows is consequent, and the cell was violated.
-    fn after(&mut self, profile: &Profile, findings: usize, judge: &mut Judge) {
-        let fresh = judge.findings.len() > findings;
-        if fresh
-            && judge.findings[findings..]
-                .iter()
-                .any(|finding| !finding.consequent && finding.side == "client")
-        {
-            for group in &mut self.groups {
-                group.failed |= !group.is_server(profile);
-            }
-            if let Some((state, stimulus)) = self.last_cell {
-                for cell in
-                    judge.cells.iter_mut().filter(|cell| (cell.0, cell.1) == (state, stimulus))
-                {
-                    cell.2 = true;
-                }
+    /// After new findings: what follows is consequent, and a cell was violated. `before` is the
+    /// state that the client was in.
+    fn after(
+        &mut self,
+        profile: &Profile,
+        findings: usize,
+        before: Option<StateIx>,
+        judge: &mut Judge,
+    ) {
+        let first = judge.findings[findings..]
+            .iter()
+            .find(|finding| !finding.consequent && finding.side == "client");
+        let Some(row) = first.map(|finding| finding.row.clone()) else { return };
+        for group in &mut self.groups {
+            group.failed |= !group.is_server(profile);
+        }
+        let last = self.last_cell.filter(|(state, _)| Some(*state) == before);
+        let listed = profile.row(&row).zip(before).and_then(|(row, before)| {
+            let lists = |cell: &&Cell| {
+                let (Says::Rows(rows) | Says::Silent(rows)) = &cell.says else { return false };
+                cell.state == before && rows.contains(&row)
+            };
+            let mut cells =
+                profile.grid.cells.iter().filter(lists).map(|cell| (cell.state, cell.stimulus));
+            // The stimulus that came last, where its cell is one of the row's; else the first.
+            let first = cells.clone().next();
+            cells.find(|cell| Some(*cell) == last).or(first)
+        });
+        if let Some((state, stimulus)) = listed.or(last) {
+            judge.cell(state, stimulus);
+            for cell in judge.cells.iter_mut().filter(|cell| (cell.0, cell.1) == (state, stimulus))
+            {
+                cell.2 = true;
             }
         }
     }
@@ -484,6 +501,7 @@ impl Client {
         judge: &mut Judge,
     ) {
         let findings = judge.findings.len();
+        let before = self.state();
         self.with(law, event.at, |env, groups| {
             for head in words {
                 let rows = &law.index.touched(*head).nevers_of_self;
@@ -492,7 +510,7 @@ impl Client {
                 }
             }
         });
-        self.after(law.profile, findings, judge);
+        self.after(law.profile, findings, before, judge);
     }
 }
 
