@@ -4,6 +4,7 @@
 //!
 //! Invariant: it hangs on the case, the profile and the settings, on nothing that was measured.
 
+use crate::virtual_time::TAIL;
 use stateline_core::oracle::Settings;
 use stateline_core::profile::machine::{RowBody, Target, Trigger};
 use stateline_core::profile::{ClockIx, Length, Profile, StateIx};
@@ -13,8 +14,6 @@ use stateline_core::trace::Head;
 
 /// What a prohibition without a time of its own is exposed for, with its margin.
 const EXPOSURE: Micros = Micros::from_secs(11);
-/// How long a case goes on after its script.
-const TAIL: Micros = Micros::from_millis(1_500);
 
 /// When a conforming client is done with a case.
 #[must_use]

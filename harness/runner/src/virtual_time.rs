@@ -26,7 +26,7 @@ const MOST_ROUNDS: u32 = 1_000;
 /// More instants in one case than this are a client that lives on its own timers.
 const MOST_INSTANTS: u32 = 500_000;
 /// How long a case goes on after its script, so that reactions to the last step are seen.
-const TAIL: Micros = Micros::from_millis(1_500);
+pub(crate) const TAIL: Micros = Micros::from_millis(1_500);
 /// How long a case may go on after its script at most.
 const LONGEST_TAIL: Micros = Micros::from_secs(900);
 /// Wall clock at the start of every virtual case: 2024-01-01T00:00:00Z.

@@ -88,12 +88,8 @@ pub(super) fn completed(
     let Some(rule) = settles.codes.iter().find(|rule| holds(rule.when.as_ref(), &facts)) else {
         return Completion::Judged { violated: false };
     };
-    let violated = judge_code(env, group, &call, row_req(rule, own), rule, event, judge);
+    let violated = judge_code(env, group, &call, rule.req.or(own), rule, event, judge);
     Completion::Judged { violated }
-}
-
-fn row_req(rule: &CodeRule, own: Option<ReqIx>) -> Option<ReqIx> {
-    rule.req.or(own)
 }
 
 fn judge_code(

@@ -159,9 +159,7 @@ impl Duty {
                     judge.satisfy(env.profile, req);
                 }
             }
-            let Some((warn, fail)) = gap(env, body, keep.last) else {
-                continue;
-            };
+            let (warn, fail) = gap(env, body, keep.last);
             let leaving = configs.iter().any(|config| config.leaving(env.now));
             if leaving || keep.paused {
                 keep.paused = leaving;
@@ -232,7 +230,8 @@ impl Duty {
             if !keep.satisfied {
                 soonest.offer(Some(before(since + env.settings.length(env.profile, body.every))));
             }
-            if let Some((warn, fail)) = gap(env, body, keep.last).filter(|_| !keep.paused) {
+            if !keep.paused {
+                let (warn, fail) = gap(env, body, keep.last);
                 soonest.offer(warn.filter(|_| !keep.warned));
                 soonest.offer(Some(fail));
             }
@@ -273,17 +272,17 @@ fn counts_dials(env: &Env<'_>, pattern: &crate::profile::machine::Pattern) -> bo
 }
 
 /// From when on a gap warns, and when it fails; a dial in progress stretches it.
-fn gap(env: &Env<'_>, keep: &Keep, last: Micros) -> Option<(Option<Micros>, Micros)> {
+fn gap(env: &Env<'_>, keep: &Keep, last: Micros) -> (Option<Micros>, Micros) {
     let every = env.settings.length(env.profile, keep.every);
     if counts_dials(env, &keep.pattern) && env.dialling {
         // Systems give a dial up after some two minutes; no dial is an attempt for ever.
-        return Some((None, last + every + every + every + every));
+        return (None, last + every + every + every + every);
     }
     let tolerance = env.settings.length(env.profile, keep.tolerance) + env.settings.slack;
-    Some(match keep.every {
+    match keep.every {
         Length::Cap(_) => (Some(last + every + tolerance), last + every + every + tolerance),
         _ => (None, last + every + tolerance),
-    })
+    }
 }
 
 fn exposure(env: &Env<'_>, row: RowIx) -> Micros {
