@@ -7,13 +7,16 @@
 //! Invariant: what is measured is what `run` does for each case, record included.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use stateline_authoring::{ProfileFiles, Source, load_profile, load_scenario};
+use stateline_authoring::{ProfileFiles, Source as Text, load_profile, load_scenario};
 use stateline_core::oracle::Settings;
 use stateline_core::oracle::index::Index;
+use stateline_core::profile::Profile;
 use stateline_core::record::Verdict;
-use stateline_core::turn::{Client, Open};
+use stateline_core::scenario::Case;
+use stateline_core::turn::Open;
+use stateline_runner::source::{Cast, InProcess, Refusal, Source};
 use stateline_runner::suite::{Job, Options, run};
-use stateline_runner::virtual_time::{Opener, Stage};
+use stateline_runner::virtual_time::Stage;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -38,9 +41,17 @@ body:
 
 struct Reference;
 
-impl Opener for Reference {
-    fn open(&self, profile: &str, open: &Open) -> Result<Box<dyn Client>, String> {
-        stateline_reference::open(profile, None, &[], open).map_err(|unknown| unknown.to_string())
+impl Source for Reference {
+    fn open<'s>(
+        &'s self,
+        _worker: usize,
+        profile: &Profile,
+        _case: &Case,
+        clients: &[Open],
+    ) -> Result<Box<dyn Cast + 's>, Refusal> {
+        let open = |open| stateline_reference::open(&profile.id, None, &[], open);
+        let clients: Result<Vec<_>, _> = clients.iter().map(open).collect();
+        Ok(Box::new(InProcess(clients.expect("there is a reference client for this profile"))))
     }
 }
 
@@ -48,7 +59,7 @@ fn main() {
     let seconds = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(5);
     let file = |name: &str| {
         let path = format!("{}/../../scenarios/agora-rtm-1x/{name}", env!("CARGO_MANIFEST_DIR"));
-        Source::new(name, std::fs::read_to_string(path).expect("the profile is in the repository"))
+        Text::new(name, std::fs::read_to_string(path).expect("the profile is in the repository"))
     };
     let files = ProfileFiles {
         profile: file("profile.yaml"),
@@ -57,11 +68,17 @@ fn main() {
     };
     let profile = load_profile(files, None).value.expect("the profile is checked by the tests");
     let loaded =
-        load_scenario(&profile, Source::new("bench", SCENARIO), "bench/refused-from-5-to-10");
+        load_scenario(&profile, Text::new("bench", SCENARIO), "bench/refused-from-5-to-10");
     let scenario = loaded.value.expect("the scenario above is well-formed");
     let (index, settings) = (Index::new(&profile), Settings::of(&profile));
     for keep_trace in [true, false] {
-        let stage = Stage { profile: &profile, index: &index, settings: &settings, keep_trace };
+        let stage = Stage {
+            profile: &profile,
+            index: &index,
+            settings: &settings,
+            keep_trace,
+            watch: None,
+        };
         let (mut n_cases, mut n_events) = (0_u64, 0_u64);
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(seconds) {

@@ -37,6 +37,13 @@ pub(crate) enum Command {
     Judge(JudgeArgs),
     /// Run every defect of the reference clients against every case.
     Selftest(SelftestArgs),
+    /// Runs an adapter and kills what it leaves behind.
+    #[command(name = "__guard", hide = true, disable_help_flag = true)]
+    Guard {
+        /// The adapter's words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Reserved for a later version.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -101,10 +108,13 @@ pub(crate) struct RunArgs {
     /// Added to the late side of every window. Default in virtual time: `0`.
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) slack: Option<Micros>,
-    /// Most clients open at once; the built-in clients need no limit.
+    /// How an adapter is started and how long it may take.
+    #[command(flatten)]
+    pub(crate) adapter: AdapterArgs,
+    /// Most clients open at once. Default: no limit beyond `--jobs`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_sessions: Option<u32>,
-    /// Print the turns of one case live.
+    /// Play one case, print what happens while it happens, and let the client take its time.
     #[arg(long, value_name = "CASE")]
     pub(crate) debug: Option<String>,
     /// Stop at the first FAIL.
@@ -116,6 +126,27 @@ pub(crate) struct RunArgs {
     /// How findings are judged.
     #[command(flatten)]
     pub(crate) judging: JudgingArgs,
+}
+
+/// How an adapter is started and how long it may take.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Adapters")]
+pub(crate) struct AdapterArgs {
+    /// The folder that the adapter runs in. Default: this one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cwd: Option<PathBuf>,
+    /// Adds a variable to the adapter's environment.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Writes the adapter's messages and stderr into a file for each process, `adapter-N.log`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+    /// How long the adapter may take until it has answered `hello`. Default: `10s`.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) start_timeout: Option<Micros>,
+    /// How long it may take to answer anything else. Default: `5s`.
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) call_timeout: Option<Micros>,
 }
 
 /// What `list` lists.
@@ -212,6 +243,13 @@ pub(crate) struct SelftestArgs {
 
 fn duration(text: &str) -> Result<Micros, String> {
     Micros::parse(text).map_err(str::to_owned)
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is written NAME=VALUE".to_owned()),
+    }
 }
 
 fn cap(text: &str) -> Result<(String, Micros), String> {

@@ -1,13 +1,15 @@
-//! What `--client` says, and how such a client is opened.
+//! What `--client` says, and the reference clients as a source of clients.
 //!
 //! Not responsible for driving clients.
 //!
 //! Invariant: an unknown design or defect is found before the first case.
 
 use smol_str::SmolStr;
+use stateline_core::profile::Profile;
 use stateline_core::record::ClientInfo;
-use stateline_core::turn::{Client, Open};
-use stateline_runner::virtual_time::Opener;
+use stateline_core::scenario::Case;
+use stateline_core::turn::Open;
+use stateline_runner::source::{Broken, Cast, InProcess, Refusal, Source};
 use std::str::FromStr;
 
 /// The client under test.
@@ -86,19 +88,19 @@ impl ClientSpec {
             }
         }
     }
+}
 
-    /// What the record says of it.
-    #[must_use]
-    pub(crate) fn info(&self) -> ClientInfo {
-        ClientInfo {
-            name: "stateline reference client".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            spec: self.text(),
-        }
+/// What the record says of the reference clients.
+pub(crate) fn builtin_info(spec: String) -> ClientInfo {
+    ClientInfo {
+        name: "stateline reference client".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        spec,
+        lacks: Vec::new(),
     }
 }
 
-/// Opens reference clients.
+/// Reference clients, in this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Builtin {
     /// The design.
@@ -107,11 +109,21 @@ pub(crate) struct Builtin {
     pub(crate) defects: Vec<SmolStr>,
 }
 
-impl Opener for Builtin {
-    fn open(&self, profile: &str, open: &Open) -> Result<Box<dyn Client>, String> {
+impl Source for Builtin {
+    fn open<'s>(
+        &'s self,
+        _worker: usize,
+        profile: &Profile,
+        _case: &Case,
+        clients: &[Open],
+    ) -> Result<Box<dyn Cast + 's>, Refusal> {
         let defects: Vec<&str> = self.defects.iter().map(SmolStr::as_str).collect();
-        stateline_reference::open(profile, self.design.as_deref(), &defects, open)
-            .map_err(|unknown| unknown.to_string())
+        let design = self.design.as_deref();
+        let open = |open| stateline_reference::open(&profile.id, design, &defects, open);
+        match clients.iter().map(open).collect() {
+            Ok(clients) => Ok(Box::new(InProcess(clients))),
+            Err(unknown) => Err(Refusal::Broken(Broken::Fault(unknown.to_string()), String::new())),
+        }
     }
 }
 

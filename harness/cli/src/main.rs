@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a command line program prints")]
 
 mod args;
+mod client;
 mod client_spec;
 mod command;
 mod exit;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(args) => command::check::check(&args),
         Command::Judge(args) => command::judge::judge(&args),
         Command::Selftest(args) => command::selftest::selftest(&args),
+        Command::Guard { words } => return stateline_client::guard::run(&words),
         Command::Other(words) => other(&words),
     };
     match exit {

@@ -68,6 +68,9 @@ pub struct ClientInfo {
     pub version: String,
     /// What was given to `--client`.
     pub spec: String,
+    /// What cases or requirements `need` and the client does not have.
+    #[serde(default)]
+    pub lacks: Vec<SmolStr>,
 }
 
 /// What of a run depends on the machine.
@@ -79,6 +82,9 @@ pub struct RunWall {
     pub ms: u64,
     /// Threads.
     pub jobs: u32,
+    /// What went wrong outside of any case, in words.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A contract, as far as a report needs it.

@@ -5,6 +5,7 @@
 //!
 //! Invariant: the oracle sees exactly what the trace holds, in its order.
 
+use crate::virtual_time::Watch;
 use smol_str::SmolStr;
 use stateline_core::oracle::Oracle;
 use stateline_core::profile::Profile;
@@ -26,6 +27,7 @@ pub struct Recorder<'p> {
     n: u32,
     /// Events from here on the script has not looked at.
     fresh: usize,
+    watch: Option<&'p dyn Watch>,
 }
 
 impl<'p> Recorder<'p> {
@@ -36,6 +38,7 @@ impl<'p> Recorder<'p> {
         oracle: Oracle<'p>,
         clients: &[CaseClient],
         keep: bool,
+        watch: Option<&'p dyn Watch>,
     ) -> Self {
         let clients = clients.iter().map(|client| client.name.clone()).collect();
         Self {
@@ -48,6 +51,7 @@ impl<'p> Recorder<'p> {
             keep,
             n: 0,
             fresh: 0,
+            watch,
         }
     }
 
@@ -65,7 +69,16 @@ impl<'p> Recorder<'p> {
         self.n += 1;
         self.digest.add(&event);
         self.oracle.observe(&event);
+        if let Some(watch) = self.watch {
+            watch.event(&event);
+        }
         self.events.push(event);
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub const fn n_events(&self) -> u32 {
+        self.n
     }
 
     /// A note of the harness.

@@ -5,7 +5,8 @@
 //! Invariant: records come in planned order, and hang on no thread but for their `wall`.
 
 use crate::plan::planned;
-use crate::virtual_time::{Opener, Played, Stage, play};
+use crate::source::Source;
+use crate::virtual_time::{Played, Stage, play};
 use smol_str::SmolStr;
 use stateline_core::oracle::verdict::conclude;
 use stateline_core::record::{CaseRecord, CaseWall, Verdict};
@@ -44,12 +45,13 @@ pub struct Options<'a> {
 #[must_use]
 pub fn run(
     jobs: &[Job<'_>],
-    opener: &dyn Opener,
+    source: &dyn Source,
     options: &Options<'_>,
 ) -> (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>) {
     let next = AtomicUsize::new(0);
     let first_fail = AtomicUsize::new(usize::MAX);
-    let work = || {
+    let work = |worker: usize| {
+        source.enlist(worker);
         let mut done = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +61,7 @@ pub fn run(
             if options.fail_fast && at > first_fail.load(Ordering::Relaxed) {
                 continue;
             }
-            let (record, unfired) = run_one(&jobs[at], opener, options);
+            let (record, unfired) = run_one(&jobs[at], source, worker, options);
             if record.verdict == Some(Verdict::Fail) {
                 first_fail.fetch_min(at, Ordering::Relaxed);
             }
@@ -68,20 +70,19 @@ pub fn run(
         }
     };
     let threads = options.jobs.clamp(1, jobs.len().max(1));
-    let mut results = if threads == 1 {
-        work()
-    } else {
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            // A worker only panics by a bug of ours; its panic is the run's.
-            workers
-                .into_iter()
-                .flat_map(|worker| {
-                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        })
-    };
+    // Also one worker has a thread of its own: what a source does to it ends with it.
+    let mut results: Vec<_> = std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> =
+            (0..threads).map(|worker| scope.spawn(move || work(worker))).collect();
+        // A worker only panics by a bug of ours; its panic is the run's.
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
     results.sort_unstable_by_key(|(at, _, _)| *at);
     let last = if options.fail_fast { first_fail.load(Ordering::Relaxed) } else { usize::MAX };
     let mut records: Vec<Option<CaseRecord>> = jobs.iter().map(|_| None).collect();
@@ -102,7 +103,8 @@ pub fn run(
 
 fn run_one(
     job: &Job<'_>,
-    opener: &dyn Opener,
+    source: &dyn Source,
+    worker: usize,
     options: &Options<'_>,
 ) -> (CaseRecord, Vec<SmolStr>) {
     let started = Instant::now();
@@ -115,13 +117,21 @@ fn run_one(
             Some(format!("its planned length of {planned} is more than --max-length {longest}"));
         return (record, Vec::new());
     }
-    let Played { judged, conduct, not_applicable, digest, n_events, end, trace, unfired } =
-        play(stage, case, repeat, options.seed, opener);
+    if let Some(why) = source.lacks(stage.profile, case) {
+        record.not_applicable = Some(why);
+        return (record, Vec::new());
+    }
+    let played = play(stage, case, repeat, options.seed, source, worker);
+    if played.interrupted {
+        return (record, Vec::new());
+    }
+    let Played { judged, conduct, not_applicable, digest, n_events, end, trace, stderr, .. } =
+        played;
     record.digest = digest;
     record.simulated_ms = end.as_ms();
     record.events = n_events;
     record.trace = trace;
-    record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr: String::new() };
+    record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr };
     record.not_applicable = not_applicable;
     if record.not_applicable.is_none() {
         let (verdict, reason, requirements) =
@@ -134,7 +144,7 @@ fn run_one(
         record.choices = judged.choices;
         record.cells = judged.cells;
     }
-    (record, unfired)
+    (record, played.unfired)
 }
 
 fn blank(job: &Job<'_>) -> CaseRecord {

@@ -40,9 +40,9 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
     totals
 }
 
-/// What the run says about every requirement of a profile.
+/// What the run says about every requirement of a profile. `lacks` is what the client cannot show.
 #[must_use]
-pub fn coverage(profile: &Profile, cases: &[CaseRecord]) -> Vec<Coverage> {
+pub fn coverage(profile: &Profile, cases: &[CaseRecord], lacks: &[SmolStr]) -> Vec<Coverage> {
     let mut decided: FxHashMap<&SmolStr, (Judgement, Vec<SmolStr>)> = FxHashMap::default();
     for case in cases.iter().filter(|case| case.profile == profile.id) {
         for record in &case.requirements {
@@ -60,7 +60,9 @@ pub fn coverage(profile: &Profile, cases: &[CaseRecord]) -> Vec<Coverage> {
         .iter()
         .map(|requirement| {
             let (status, mut cases) = match decided.remove(&requirement.id) {
-                _ if requirement.test == TestedBy::None => {
+                _ if requirement.test == TestedBy::None
+                    || requirement.needs.as_ref().is_some_and(|need| lacks.contains(need)) =>
+                {
                     (CoverageStatus::NotTestable, Vec::new())
                 }
                 None => (CoverageStatus::Unexercised, Vec::new()),

@@ -9,6 +9,7 @@
 use crate::draw::Draw;
 use crate::recorder::Recorder;
 use crate::script::{Do, Look, Script};
+use crate::source::{Broken, Cast, Ended, Refusal, Source};
 use smol_str::SmolStr;
 use stateline_core::oracle::index::Index;
 use stateline_core::oracle::verdict::Conduct;
@@ -17,7 +18,7 @@ use stateline_core::profile::Profile;
 use stateline_core::scenario::{Case, ClientIx};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
-use stateline_core::turn::{Client, Input, Observation, Open, Output};
+use stateline_core::turn::{Input, Observation, Open, Output};
 use stateline_core::value::{Fields, Value};
 use stateline_lab::world::{Setup, Sink, World};
 
@@ -25,21 +26,14 @@ use stateline_lab::world::{Setup, Sink, World};
 const MOST_ROUNDS: u32 = 1_000;
 /// More instants in one case than this are a client that lives on its own timers.
 const MOST_INSTANTS: u32 = 500_000;
+/// More events in one case than this are a client that floods.
+const MOST_EVENTS: u32 = 200_000;
 /// How long a case goes on after its script, so that reactions to the last step are seen.
 pub(crate) const TAIL: Micros = Micros::from_millis(1_500);
 /// How long a case may go on after its script at most.
 const LONGEST_TAIL: Micros = Micros::from_secs(900);
 /// Wall clock at the start of every virtual case: 2024-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_704_067_200_000;
-
-/// Opens clients. The registry of built-in clients is one; lockstep adapters are another.
-pub trait Opener: Sync {
-    /// A client under test, fresh.
-    ///
-    /// # Errors
-    /// Why there is none: the case is an ERROR with this reason.
-    fn open(&self, profile: &str, open: &Open) -> Result<Box<dyn Client>, String>;
-}
 
 /// What all cases of a profile share.
 #[derive(Clone, Copy)]
@@ -52,6 +46,17 @@ pub struct Stage<'p> {
     pub settings: &'p Settings,
     /// Keep the events.
     pub keep_trace: bool,
+    /// Who looks on while a case is played.
+    pub watch: Option<&'p dyn Watch>,
+}
+
+/// Looks on while a case is played.
+pub trait Watch: Sync {
+    /// Something was written into the trace.
+    fn event(&self, event: &Event);
+    /// A client has had its turn; what it did comes next, as events. `next` is when it wants the next
+    /// one.
+    fn turn(&self, now: Micros, client: &str, next: Option<Micros>);
 }
 
 /// A case that was played.
@@ -72,11 +77,14 @@ pub struct Played {
     pub trace: Vec<Event>,
     /// Rules of the script that never met a request, in words.
     pub unfired: Vec<SmolStr>,
+    /// What the clients wrote to stderr.
+    pub stderr: String,
+    /// The run was interrupted in the middle of it.
+    pub interrupted: bool,
 }
 
-/// A client with what has arrived for it.
+/// A client's end: what has arrived for it, and when it wants a turn.
 struct Slot {
-    client: Box<dyn Client>,
     inbox: Vec<Input>,
     next: Option<Micros>,
     calls: Vec<MadeCall>,
@@ -114,31 +122,30 @@ impl Sink for Outlet<'_, '_> {
     }
 }
 
-/// Plays a case.
+/// Plays a case on the given thread of a source.
 #[must_use]
-pub fn play(stage: Stage<'_>, case: &Case, repeat: u32, seed: u64, opener: &dyn Opener) -> Played {
-    let Stage { profile, index, settings, keep_trace } = stage;
+pub fn play(
+    stage: Stage<'_>,
+    case: &Case,
+    repeat: u32,
+    seed: u64,
+    source: &dyn Source,
+    worker: usize,
+) -> Played {
+    let Stage { profile, index, settings, keep_trace, watch } = stage;
     let mut draw = Draw::new(seed, &case.id, repeat);
     let clients = case.clients.iter().map(|client| (client.name.clone(), client.uid.clone()));
     let oracle = Oracle::new(profile, index, settings, clients);
-    let mut recorder = Recorder::new(profile, oracle, &case.clients, keep_trace);
+    let mut recorder = Recorder::new(profile, oracle, &case.clients, keep_trace, watch);
     recorder.note(Micros::ZERO, crate::rejudge::header(profile, case));
-    let mut conduct = Conduct::default();
     let world_seed = draw.seed();
-    let mut slots = Vec::new();
-    for client in &case.clients {
-        let open = Open { uid: client.uid.clone(), epoch_ms: EPOCH_MS, seed: draw.seed() };
-        match opener.open(&profile.id, &open) {
-            Ok(client) => slots.push(Slot {
-                client,
-                inbox: Vec::new(),
-                next: Some(Micros::ZERO),
-                calls: Vec::new(),
-                heard: false,
-            }),
-            Err(why) => conduct.error = Some(why),
-        }
-    }
+    let opens: Vec<Open> = case
+        .clients
+        .iter()
+        .map(|client| Open { uid: client.uid.clone(), epoch_ms: EPOCH_MS, seed: draw.seed() })
+        .collect();
+    let fresh =
+        |_| Slot { inbox: Vec::new(), next: Some(Micros::ZERO), calls: Vec::new(), heard: false };
     let world = World::new(Setup {
         spec: &profile.realm,
         wire: &profile.wire,
@@ -151,16 +158,28 @@ pub fn play(stage: Stage<'_>, case: &Case, repeat: u32, seed: u64, opener: &dyn 
         case,
         world,
         recorder,
-        slots,
+        cast: None,
+        slots: case.clients.iter().map(fresh).collect(),
         script: Script::new(case, profile, settings),
         heard: Vec::new(),
         calling: Vec::new(),
         now: Micros::ZERO,
-        conduct,
+        conduct: Conduct::default(),
         not_applicable: None,
+        interrupted: false,
+        stderr: String::new(),
+        watch,
     };
-    if engine.conduct.error.is_none() {
-        engine.run(&mut draw);
+    match source.open(worker, profile, case, &opens) {
+        Ok(cast) => {
+            engine.cast = Some(cast);
+            engine.run(&mut draw);
+        }
+        Err(Refusal::NotApplicable(why)) => engine.not_applicable = Some(why),
+        Err(Refusal::Broken(broken, stderr)) => {
+            engine.stderr = stderr;
+            engine.breaks(broken);
+        }
     }
     engine.end()
 }
@@ -170,6 +189,7 @@ struct Engine<'p> {
     case: &'p Case,
     world: World,
     recorder: Recorder<'p>,
+    cast: Option<Box<dyn Cast + 'p>>,
     slots: Vec<Slot>,
     script: Script<'p>,
     /// What the script is told of each client, kept to be filled anew.
@@ -178,6 +198,9 @@ struct Engine<'p> {
     now: Micros,
     conduct: Conduct,
     not_applicable: Option<String>,
+    interrupted: bool,
+    stderr: String,
+    watch: Option<&'p dyn Watch>,
 }
 
 impl Engine<'_> {
@@ -185,6 +208,10 @@ impl Engine<'_> {
         let mut over: Option<Micros> = None;
         for _ in 0..MOST_INSTANTS {
             if !self.instant(draw) || self.not_applicable.is_some() {
+                return;
+            }
+            if self.recorder.n_events() > MOST_EVENTS {
+                self.conduct.error = Some(format!("flood: more than {MOST_EVENTS} events"));
                 return;
             }
             let mut until = None;
@@ -229,13 +256,26 @@ impl Engine<'_> {
             for at in 0..self.slots.len() {
                 busy |= self.turn(at);
             }
+            if self.conduct.error.is_some() || self.interrupted {
+                return false;
+            }
             if !busy {
                 return true;
             }
         }
-        self.conduct.error =
-            Some(format!("never-idle: more than {MOST_ROUNDS} turns at {}", self.now));
+        self.conduct.error = Some(self.restless());
         false
+    }
+
+    /// Who keeps an instant from ending.
+    fn restless(&self) -> String {
+        let now = self.now;
+        let due = |slot: &Slot| slot.next.is_some_and(|next| next <= now);
+        let who = self.slots.iter().position(due).map(|at| &self.case.clients[at].name);
+        let who = who.map_or_else(String::new, |name| {
+            format!(": {name} wants one turn after the other, as if its clock stood still")
+        });
+        format!("never-idle: more than {MOST_ROUNDS} turns at {now}{who}")
     }
 
     /// Plays the steps that are due.
@@ -326,8 +366,18 @@ impl Engine<'_> {
             return false;
         }
         let input = std::mem::take(&mut slot.inbox);
-        let turn = slot.client.turn(self.now, input);
+        let Some(cast) = &mut self.cast else { return false };
+        let turn = match cast.turn(at, self.now, input) {
+            Ok(turn) => turn,
+            Err(broken) => {
+                self.breaks(broken);
+                return false;
+            }
+        };
         slot.next = turn.next;
+        if let Some(watch) = self.watch {
+            watch.turn(self.now, &self.case.clients[at].name, turn.next);
+        }
         for output in turn.output {
             match output {
                 Output::Observe(Observation::Unsupported { call }) => {
@@ -346,6 +396,16 @@ impl Engine<'_> {
             }
         }
         true
+    }
+
+    /// The case cannot go on.
+    fn breaks(&mut self, broken: Broken) {
+        match broken {
+            Broken::Interrupted => self.interrupted = true,
+            Broken::Fault(why) => {
+                self.conduct.error.get_or_insert(why);
+            }
+        }
     }
 
     fn observe(&mut self, at: usize, seen: Observation) {
@@ -378,8 +438,50 @@ impl Engine<'_> {
         }
     }
 
+    /// A client that said when it would do something next does nothing when asked before.
+    fn make_sure(&mut self) {
+        let idle =
+            |slot: &Slot| slot.inbox.is_empty() && slot.next.is_none_or(|next| next > self.now);
+        if !self.slots.iter().all(idle) {
+            return;
+        }
+        for at in 0..self.slots.len() {
+            let Some(cast) = &mut self.cast else { return };
+            let name = &self.case.clients[at].name;
+            match cast.turn(at, self.now, Vec::new()) {
+                Ok(turn) if turn.output.is_empty() => {}
+                Ok(turn) => {
+                    let said = self.slots[at].next.map_or_else(
+                        || "that it had no timer".to_owned(),
+                        |next| format!("that its next timer was due at {next}"),
+                    );
+                    let n = turn.output.len();
+                    let text = format!(
+                        "adapter-not-idle: {name} had said {said}, and did {n} more things when asked at {}",
+                        self.now
+                    );
+                    self.conduct.error = Some(text);
+                }
+                Err(broken) => self.breaks(broken),
+            }
+        }
+    }
+
     fn end(mut self) -> Played {
         self.conduct.missed = self.script.missed().map(ToString::to_string);
+        let went_well = |engine: &Self| {
+            engine.conduct.error.is_none() && !engine.interrupted && engine.not_applicable.is_none()
+        };
+        if went_well(&self) {
+            self.make_sure();
+        }
+        if let Some(cast) = self.cast.take() {
+            let Ended { broken, stderr } = cast.end(&|text| self.world.redact(text));
+            self.stderr.push_str(&stderr);
+            if let Some(broken) = broken.filter(|_| went_well(&self)) {
+                self.breaks(broken);
+            }
+        }
         let complete = self.conduct == Conduct::default() && self.not_applicable.is_none();
         self.recorder.note(self.now, crate::rejudge::footer(&self.conduct));
         let unfired = self.world.unfired_rules().map(|(_, rule)| rule.clone()).collect();
@@ -393,6 +495,8 @@ impl Engine<'_> {
             end: self.now,
             trace,
             unfired,
+            stderr: self.stderr,
+            interrupted: self.interrupted,
         }
     }
 }

@@ -184,6 +184,7 @@ fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<Run
         name: "trace".to_owned(),
         version: String::new(),
         spec: args.file.display().to_string(),
+        lacks: Vec::new(),
     };
     let run = RunInfo {
         version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),

@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod judge;
 mod layout;
 pub(crate) mod list;
+mod live;
 mod play;
 pub(crate) mod run;
 pub(crate) mod selftest;

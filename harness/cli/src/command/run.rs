@@ -4,20 +4,22 @@
 //!
 //! Invariant: what was asked for is checked before the first case, all of it.
 
+use super::live::Live;
 use super::{exit_of, settle, show, threads};
 use crate::Failure;
 use crate::args::RunArgs;
-use crate::client_spec::{Builtin, ClientSpec};
+use crate::client::Client;
 use crate::exit::Exit;
 use crate::output::OutFolder;
 use crate::select::{SelectError, select};
 use crate::suite::{Contract, Suite};
+use signal_hook::consts::SIGINT;
 use smol_str::SmolStr;
 use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
 use stateline_core::time::Micros;
 use stateline_runner::suite::{Job, Options, run as run_jobs};
 use stateline_runner::summary::{coverage, profile_record, totals};
-use stateline_runner::virtual_time::Stage;
+use stateline_runner::virtual_time::{Stage, Watch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -25,52 +27,61 @@ use std::time::Instant;
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     check_time(&args.time)?;
-    let ClientSpec::Builtin { design, defects } = &args.client else {
-        return Err(Failure::usage(
-            "adapters are not in this version; built-in clients are `builtin`, `builtin/DESIGN`, `builtin:DEFECT`",
-        ));
-    };
-    if args.debug.is_some() {
-        return Err(Failure::usage("`--debug` is not in this version"));
-    }
-    let opener =
-        Builtin { design: design.clone(), defects: defects.iter().map(SmolStr::from).collect() };
     let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
     let mut contracts = suite.read(&args.profiles).map_err(Failure::usage)?;
     let slack = args.slack.unwrap_or(Micros::ZERO);
     let caps = settle(&mut contracts, &args.judging, slack)?;
-    let chosen = select(&contracts, &args.filters).map_err(refuse)?;
+    // Everything that can be wrong with the command line is, before a client is started.
+    select(&contracts, &args.filters).map_err(refuse)?;
     let out = OutFolder::probe(&args.out).map_err(Failure::usage)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    // The first interrupt ends the run with what there is, the second ends the process. Without the
+    // handlers an interrupt ends the process, which is all that is lost.
+    let _ = signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop));
+    let _ = signal_hook::flag::register(SIGINT, Arc::clone(&stop));
+    let client = Client::start(args, threads(args.jobs), &stop)?;
+    // Without --profile, what the client does not know is not asked of it.
+    if args.profiles.is_empty()
+        && contracts.iter().any(|contract| client.knows(&contract.profile.id))
+    {
+        contracts.retain(|contract| client.knows(&contract.profile.id));
+    }
+    let client_info = client.info(&args.client, &contracts);
+    let chosen = select(&contracts, &args.filters).map_err(refuse)?;
+    let live = args.debug.as_ref().map(|id| Live::of(id, &chosen)).transpose()?;
     let jobs: Vec<Job<'_>> = (0..args.repeat)
         .flat_map(|repeat| chosen.iter().map(move |(contract, _, case)| (repeat, *contract, *case)))
+        .filter(|(_, _, case)| live.as_ref().is_none_or(|live| live.is_of(case)))
         .map(|(repeat, contract, case)| Job {
-            stage: stage(contract, !args.no_trace),
+            stage: Stage {
+                watch: live.as_ref().map(|live| live as &dyn Watch),
+                ..stage(contract, !args.no_trace)
+            },
             case,
             repeat,
         })
         .collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    // Without a handler an interrupt ends the process, which is all that is lost.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&stop));
     let started = Instant::now();
     let now = jiff::Timestamp::now().to_string();
     let options = Options {
         seed: args.seed,
-        jobs: threads(args.jobs),
+        jobs: client.threads(threads(args.jobs), &jobs),
         fail_fast: args.fail_fast,
         max_length: args.max_length,
         stop: &stop,
         done: &|_| (),
     };
-    let (cases, unfired) = run_jobs(&jobs, &opener, &options);
+    let (cases, unfired) = run_jobs(&jobs, client.source(), &options);
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let wall = RunWall {
         started: now,
-        ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ms,
         jobs: u32::try_from(options.jobs).unwrap_or(u32::MAX),
+        notes: client.dismiss(),
     };
     let info = RunInfo {
         version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
-        client: args.client.info(),
+        client: client_info,
         time: args.time.as_str().into(),
         seed: args.seed,
         slack_ms: slack.0 / 1_000,
@@ -138,6 +149,7 @@ pub(crate) fn stage(contract: &Contract, keep_trace: bool) -> Stage<'_> {
         index: &contract.index,
         settings: &contract.settings,
         keep_trace,
+        watch: None,
     }
 }
 
@@ -155,10 +167,13 @@ pub(crate) fn record(
     RunRecord {
         schema: SmolStr::new_static(SCHEMA),
         interrupted,
-        run,
         profiles: used.iter().map(|contract| profile_record(&contract.profile, &cases)).collect(),
         totals: totals(&cases),
-        coverage: used.iter().flat_map(|contract| coverage(&contract.profile, &cases)).collect(),
+        coverage: used
+            .iter()
+            .flat_map(|contract| coverage(&contract.profile, &cases, &run.client.lacks))
+            .collect(),
         cases,
+        run,
     }
 }

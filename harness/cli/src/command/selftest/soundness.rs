@@ -63,7 +63,7 @@ fn examine(contract: &Contract, seed: u64, threads: usize, problems: &mut Vec<St
             profile.rows[ix].id, profile.id
         ));
     }
-    for entry in coverage(profile, &records) {
+    for entry in coverage(profile, &records, &[]) {
         let what = match entry.status {
             CoverageStatus::Unexercised => "exercised",
             CoverageStatus::Undetermined => "decided",

@@ -1,0 +1,365 @@
+//! An adapter: a process that speaks the control protocol, in lockstep.
+//!
+//! Not responsible for worlds or cases. Checks all that an adapter says before anybody acts on it.
+//!
+//! Invariant: one request at a time, its answer before the next; after a [`Fault`] the adapter is of no
+//! further use.
+
+use crate::command::Command;
+use crate::fault::{Fault, FaultId};
+use crate::process::{Farewell, Process};
+use crate::protocol::{
+    Answer, CloseParams, Echo, Hello, HelloParams, Idle, Inputs, LARGEST, Method, Nothing,
+    OpenParams, Opened, Request, TimeMode, TurnParams, VERSIONS, WRONG_VERSION,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stateline_core::time::Micros;
+use stateline_core::turn::{Input, Observation, Open, Output, Turn};
+use stateline_core::value::Fields;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// A timer later than this after now was set on another clock.
+const FARTHEST: Micros = Micros::from_secs(366 * 24 * 60 * 60);
+/// How much of the messages of a case is kept for a log.
+const MOST_LOG: usize = 16 << 20;
+
+/// A process that speaks the control protocol.
+#[derive(Debug)]
+pub struct Adapter {
+    process: Process,
+    hello: Hello,
+    call_limit: Option<Duration>,
+    stop: Arc<AtomicBool>,
+    requests: u64,
+    opened: u32,
+    open: BTreeMap<u32, Ledger>,
+    line: Vec<u8>,
+    log: Option<String>,
+}
+
+/// What a client has done that later answers must fit.
+#[derive(Debug, Default)]
+struct Ledger {
+    calls: u32,
+    dialled: BTreeSet<u32>,
+}
+
+impl Adapter {
+    /// Starts an adapter and greets it. With `log`, its messages are kept for [`Self::take_log`].
+    ///
+    /// # Errors
+    /// It cannot be started, or does not greet properly. What it wrote to stderr comes along.
+    pub fn start(
+        command: &Command,
+        log: bool,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, (Fault, Farewell)> {
+        let process = Process::start(command).map_err(|fault| (fault, Farewell::default()))?;
+        let hello = Hello {
+            version: 0,
+            client: crate::protocol::Named::default(),
+            profiles: Vec::new(),
+            time: Vec::new(),
+            clients: 1,
+            reuse: false,
+            capabilities: Vec::new(),
+            unsupported: Vec::new(),
+        };
+        let mut adapter = Self {
+            process,
+            hello,
+            call_limit: command.start_limit,
+            stop,
+            requests: 0,
+            opened: 0,
+            open: BTreeMap::new(),
+            line: Vec::with_capacity(1 << 10),
+            log: log.then(String::new),
+        };
+        match adapter.greet() {
+            Ok(hello) => {
+                adapter.hello = hello;
+                adapter.call_limit = command.call_limit;
+                Ok(adapter)
+            }
+            Err(fault) => Err((fault, adapter.kill())),
+        }
+    }
+
+    fn greet(&mut self) -> Result<Hello, Fault> {
+        let spoken = || VERSIONS.map(|version| version.to_string()).join(", ");
+        let hello: Hello = match self.ask(Method::Hello, Some(HelloParams::default()))? {
+            Ok(hello) => hello,
+            Err((WRONG_VERSION, message)) => {
+                let text = format!("it speaks none of the versions {}: {message}", spoken());
+                return Err(Fault::new(FaultId::WrongVersion, text));
+            }
+            Err((code, message)) => return Err(refused(Method::Hello, code, &message)),
+        };
+        if !VERSIONS.contains(&hello.version) {
+            let text = format!("it chose version {}; spoken here is {}", hello.version, spoken());
+            return Err(Fault::new(FaultId::WrongVersion, text));
+        }
+        let wrong = [
+            (hello.profiles.is_empty(), "`profiles` is empty"),
+            (hello.time.is_empty(), "`time` is empty"),
+            (hello.clients == 0, "`clients` is 0"),
+        ];
+        match wrong.into_iter().find(|(wrong, _)| *wrong) {
+            Some((_, why)) => {
+                Err(Fault::new(FaultId::WrongMessage, format!("in the answer to `hello`: {why}")))
+            }
+            None => Ok(hello),
+        }
+    }
+
+    /// What it said when it was greeted.
+    #[must_use]
+    pub const fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Opens a client: its number, or why it cannot be made as asked.
+    ///
+    /// # Errors
+    /// The adapter's fault.
+    pub fn open(
+        &mut self,
+        profile: &str,
+        variant: Option<&str>,
+        open: &Open,
+    ) -> Result<Result<u32, String>, Fault> {
+        self.opened += 1;
+        let client = self.opened;
+        let params = OpenParams {
+            client,
+            profile,
+            variant,
+            uid: &open.uid,
+            time: TimeMode::Lockstep,
+            epoch_ms: open.epoch_ms,
+            seed: open.seed % LARGEST,
+            parameters: &Fields::new(),
+        };
+        let opened: Opened = self.demand(Method::Open, Some(params))?;
+        Ok(match opened.unsupported {
+            Some(why) => Err(why),
+            None => {
+                self.open.insert(client, Ledger::default());
+                Ok(client)
+            }
+        })
+    }
+
+    /// Gives a client its turn.
+    ///
+    /// # Errors
+    /// The adapter's fault.
+    pub fn turn(&mut self, client: u32, now: Micros, input: &[Input]) -> Result<Turn, Fault> {
+        if let Some(ledger) = self.open.get_mut(&client) {
+            let made = input.iter().filter(|input| matches!(input, Input::Call { .. })).count();
+            ledger.calls = ledger.calls.saturating_add(u32::try_from(made).unwrap_or(u32::MAX));
+        }
+        let params = TurnParams { client, now_us: now.0, input: Inputs(input) };
+        let idle: Idle = self.demand(Method::Turn, Some(params))?;
+        let turn = Turn::from(idle);
+        match self.open.get_mut(&client) {
+            Some(ledger) => ledger.check(now, &turn).map(|()| turn),
+            None => Ok(turn),
+        }
+        .map_err(|why| Fault::new(FaultId::WrongTurn, format!("at {now}: {why}")))
+    }
+
+    /// Sends something through the adapter and back.
+    ///
+    /// # Errors
+    /// The adapter's fault.
+    pub fn echo(&mut self, data: &str) -> Result<(), Fault> {
+        let back: Echo<String> = self.demand(Method::Echo, Some(Echo { data }))?;
+        if back.data == data {
+            Ok(())
+        } else {
+            Err(Fault::new(FaultId::WrongMessage, "`echo` brought back something else"))
+        }
+    }
+
+    /// Throws a client away.
+    ///
+    /// # Errors
+    /// The adapter's fault.
+    pub fn close(&mut self, client: u32) -> Result<(), Fault> {
+        self.open.remove(&client);
+        self.demand(Method::Close, Some(CloseParams { client })).map(|Nothing {}| ())
+    }
+
+    /// Says goodbye, and waits until the process has ended.
+    #[must_use]
+    pub fn bye(mut self) -> Farewell {
+        match self.demand(Method::Bye, None::<()>) {
+            Ok(Nothing {}) => self.process.farewell(),
+            Err(fault) => {
+                let mut farewell = self.process.kill();
+                farewell.notes.insert(0, fault.to_string());
+                farewell
+            }
+        }
+    }
+
+    /// Kills the process with everything that it started.
+    #[must_use]
+    pub fn kill(self) -> Farewell {
+        self.process.kill()
+    }
+
+    /// What it wrote to stderr since this was asked for last.
+    pub fn take_stderr(&mut self) -> String {
+        self.process.take_stderr()
+    }
+
+    /// The messages since this was asked for last: `→ ` is what was sent, `← ` what came back.
+    pub fn take_log(&mut self) -> String {
+        self.log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Sends any line and gives back the line that came, unread.
+    ///
+    /// # Errors
+    /// The adapter's fault.
+    pub fn raw(&mut self, line: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.line.push(b'\n');
+        self.exchange(Method::Turn).map(<[u8]>::to_vec)
+    }
+
+    /// Asks, and takes an error for a fault.
+    fn demand<P: Serialize, R: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        params: Option<P>,
+    ) -> Result<R, Fault> {
+        self.ask(method, params)?.map_err(|(code, message)| refused(method, code, &message))
+    }
+
+    /// Asks: the result, or code and message of an error.
+    fn ask<P: Serialize, R: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        params: Option<P>,
+    ) -> Result<Result<R, (i64, String)>, Fault> {
+        let id = self.requests;
+        self.requests += 1;
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &Request::new(id, method, params))
+            .map_err(|error| Fault::new(FaultId::WrongMessage, error.to_string()))?;
+        self.line.push(b'\n');
+        let line = self.exchange(method)?;
+        read(method, id, line)
+    }
+
+    fn exchange(&mut self, method: Method) -> Result<&[u8], Fault> {
+        let Self { process, line, call_limit, stop, log, .. } = self;
+        if let Some(log) = log {
+            note(log, "→ ", line);
+        }
+        let came = process.exchange(method, line, *call_limit, stop)?;
+        if let Some(log) = log {
+            note(log, "← ", came);
+        }
+        Ok(came)
+    }
+}
+
+impl Ledger {
+    fn check(&mut self, now: Micros, turn: &Turn) -> Result<(), String> {
+        if let Some(next) = turn.next {
+            if next < now {
+                return Err(format!("the next timer is due at {next}, which is over"));
+            }
+            if next > now + FARTHEST {
+                let years = next.0 / FARTHEST.0;
+                return Err(format!(
+                    "the next timer is due in {years} years: `next_us` counts from the start of the case, not from 1970"
+                ));
+            }
+        }
+        for output in &turn.output {
+            match output {
+                Output::Dial { conn } => {
+                    if !self.dialled.insert(*conn) {
+                        return Err(format!("connection {conn} is dialled a second time"));
+                    }
+                }
+                Output::Send { conn, .. } | Output::Close { conn } => {
+                    if !self.dialled.contains(conn) {
+                        return Err(format!("connection {conn} was never dialled"));
+                    }
+                }
+                Output::Observe(
+                    Observation::Result { call, .. } | Observation::Unsupported { call },
+                ) => {
+                    if *call >= self.calls {
+                        return Err(format!("call {call} was never made"));
+                    }
+                }
+                Output::Observe(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(method: Method, code: i64, message: &str) -> Fault {
+    let text = format!("`{}` was answered with error {code}: {message}", method.as_str());
+    Fault::new(FaultId::Refused, text)
+}
+
+/// Reads an answer.
+fn read<R: DeserializeOwned>(
+    method: Method,
+    id: u64,
+    line: &[u8],
+) -> Result<Result<R, (i64, String)>, Fault> {
+    let text = std::str::from_utf8(line).map_err(|error| {
+        Fault::no_message(format_args!("no UTF-8 from byte {} on", error.valid_up_to()), line)
+    })?;
+    let place = format!("in the answer to `{}`", method.as_str());
+    let answer: Answer<R> = serde_json::from_str(text).map_err(|error| {
+        // Which of the two it is, only a second reading tells.
+        let why = error.to_string().replace(" at line 1 column ", " at column ");
+        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Err(_) => Fault::no_message(format_args!("no JSON ({why})"), line),
+            Ok(_) => Fault::wrong(format_args!("{place}: {why}"), line),
+        }
+    })?;
+    if let Some(method) = &answer.method {
+        return Err(Fault::wrong(format_args!("{place}: `{method}` was not asked for"), line));
+    }
+    if answer.jsonrpc != "2.0" {
+        return Err(Fault::wrong(format_args!("{place}: `jsonrpc` is not 2.0"), line));
+    }
+    if answer.id != Some(id) {
+        let got = answer.id.map_or_else(|| "null".to_owned(), |id| id.to_string());
+        return Err(Fault::wrong(format_args!("{place}: its id is {got} instead of {id}"), line));
+    }
+    match (answer.result, answer.error) {
+        (Some(result), None) => Ok(Ok(result)),
+        (None, Some(error)) => Ok(Err((error.code, error.message))),
+        (Some(_), Some(_)) => {
+            Err(Fault::wrong(format_args!("{place}: both result and error"), line))
+        }
+        (None, None) => Err(Fault::wrong(format_args!("{place}: neither result nor error"), line)),
+    }
+}
+
+fn note(log: &mut String, mark: &str, line: &[u8]) {
+    if log.len() < MOST_LOG {
+        log.push_str(mark);
+        log.push_str(String::from_utf8_lossy(line).trim_end());
+        log.push('\n');
+    }
+}

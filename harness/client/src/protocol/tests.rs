@@ -1,0 +1,1 @@
+//! What is written is valid under the schema; what the schema allows is read.
