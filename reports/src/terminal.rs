@@ -45,6 +45,7 @@ pub fn render(record: &RunRecord, options: &Options) -> String {
     page.findings(record, &outline, options.max_findings);
     page.reasons(Mark::ERROR, &outline.errors);
     page.reasons(Mark::INCONCLUSIVE, &outline.inconclusive);
+    page.reasons(Mark::NOT_APPLICABLE, &outline.not_applicable);
     page.foot(record, &outline);
     page.out
 }
@@ -313,6 +314,12 @@ impl Page {
                 &format!("{}, {first}", text::shorten(reason.reason, 300)),
                 PLAIN,
             );
+            let told = reason.cases.first().map_or("", |case| case.wall.stderr.as_str());
+            if mark == Mark::ERROR {
+                for line in text::last_lines(told, 6) {
+                    self.wrapped("         │ ", DIM, &text::shorten(line, 300), DIM);
+                }
+            }
         }
     }
 
@@ -356,6 +363,9 @@ impl Page {
                 "flaky",
                 &format!("{} whose attempts differed", text::count_of(totals.flaky, "case")),
             );
+        }
+        for note in &record.run.wall.notes {
+            self.marked(Mark::WARNING, "adapter", &text::shorten(note, 300));
         }
         let threads = text::count(record.run.wall.jobs as usize, "thread");
         let (spent, lasted) = (text::wall_time(record), text::duration(outline.simulated_ms));

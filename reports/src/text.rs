@@ -188,6 +188,13 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// The last lines of what a client wrote to stderr.
+pub fn last_lines(stderr: &str, most: usize) -> impl Iterator<Item = &str> {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let skip = lines.len().saturating_sub(most);
+    lines.into_iter().skip(skip)
+}
+
 /// One word for a POSIX shell. Deceptive characters become `$'…'` escapes, so that what is shown
 /// is what is run.
 #[must_use]

@@ -11,19 +11,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate with the crates of this workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("stateline-core", &[]),
     ("stateline-authoring", &["stateline-core"]),
     ("stateline-lab", &["stateline-core"]),
+    ("stateline-client", &["stateline-core"]),
     ("stateline-reports", &["stateline-core"]),
     ("stateline-reference", &["stateline-core"]),
-    ("stateline-runner", &["stateline-core", "stateline-lab"]),
+    ("stateline-runner", &["stateline-core", "stateline-lab", "stateline-client"]),
     (
         "stateline",
         &[
             "stateline-core",
             "stateline-authoring",
             "stateline-lab",
+            "stateline-client",
             "stateline-reports",
             "stateline-reference",
             "stateline-runner",

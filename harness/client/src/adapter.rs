@@ -6,14 +6,15 @@
 //! further use.
 
 use crate::command::Command;
-use crate::fault::{Fault, FaultId};
+use crate::fault::{Fault, FaultId, clip};
 use crate::process::{Farewell, Process};
 use crate::protocol::{
     Answer, CloseParams, Echo, Hello, HelloParams, Idle, Inputs, LARGEST, Method, Nothing,
     OpenParams, Opened, Request, TimeMode, TurnParams, VERSIONS, WRONG_VERSION,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Observation, Open, Output, Turn};
 use stateline_core::value::Fields;
@@ -26,6 +27,12 @@ use std::time::Duration;
 const FARTHEST: Micros = Micros::from_secs(366 * 24 * 60 * 60);
 /// How much of the messages of a case is kept for a log.
 const MOST_LOG: usize = 16 << 20;
+/// More than this in one case is a flood, though each of its lines may be honest.
+const MOST_CASE: usize = 64 << 20;
+/// How many characters of an adapter's own words are shown.
+const MOST_WORDS: usize = 400;
+/// How many characters its name may have, and its version.
+const MOST_NAME: usize = 80;
 
 /// A process that speaks the control protocol.
 #[derive(Debug)]
@@ -37,6 +44,8 @@ pub struct Adapter {
     requests: u64,
     opened: u32,
     open: BTreeMap<u32, Ledger>,
+    /// Bytes that came since no client was open.
+    received: usize,
     line: Vec<u8>,
     log: Option<String>,
 }
@@ -77,6 +86,7 @@ impl Adapter {
             requests: 0,
             opened: 0,
             open: BTreeMap::new(),
+            received: 0,
             line: Vec::with_capacity(1 << 10),
             log: log.then(String::new),
         };
@@ -92,9 +102,10 @@ impl Adapter {
 
     fn greet(&mut self) -> Result<Hello, Fault> {
         let spoken = || VERSIONS.map(|version| version.to_string()).join(", ");
-        let hello: Hello = match self.ask(Method::Hello, Some(HelloParams::default()))? {
+        let mut hello: Hello = match self.ask(Method::Hello, Some(HelloParams::default()))? {
             Ok(hello) => hello,
             Err((WRONG_VERSION, message)) => {
+                let message = clip(&message, MOST_WORDS);
                 let text = format!("it speaks none of the versions {}: {message}", spoken());
                 return Err(Fault::new(FaultId::WrongVersion, text));
             }
@@ -113,7 +124,11 @@ impl Adapter {
             Some((_, why)) => {
                 Err(Fault::new(FaultId::WrongMessage, format!("in the answer to `hello`: {why}")))
             }
-            None => Ok(hello),
+            None => {
+                hello.client.name = clip(&hello.client.name, MOST_NAME);
+                hello.client.version = clip(&hello.client.version, MOST_NAME);
+                Ok(hello)
+            }
         }
     }
 
@@ -133,6 +148,9 @@ impl Adapter {
         variant: Option<&str>,
         open: &Open,
     ) -> Result<Result<u32, String>, Fault> {
+        if self.open.is_empty() {
+            self.received = 0;
+        }
         self.opened += 1;
         let client = self.opened;
         let params = OpenParams {
@@ -147,7 +165,7 @@ impl Adapter {
         };
         let opened: Opened = self.demand(Method::Open, Some(params))?;
         Ok(match opened.unsupported {
-            Some(why) => Err(why),
+            Some(why) => Err(clip(&why, MOST_WORDS)),
             None => {
                 self.open.insert(client, Ledger::default());
                 Ok(client)
@@ -165,13 +183,14 @@ impl Adapter {
             ledger.calls = ledger.calls.saturating_add(u32::try_from(made).unwrap_or(u32::MAX));
         }
         let params = TurnParams { client, now_us: now.0, input: Inputs(input) };
-        let idle: Idle = self.demand(Method::Turn, Some(params))?;
+        let place = |fault: Fault| fault.with(format_args!("at {now}"));
+        let idle: Idle = self.demand(Method::Turn, Some(params)).map_err(place)?;
         let turn = Turn::from(idle);
         match self.open.get_mut(&client) {
             Some(ledger) => ledger.check(now, &turn).map(|()| turn),
             None => Ok(turn),
         }
-        .map_err(|why| Fault::new(FaultId::WrongTurn, format!("at {now}: {why}")))
+        .map_err(|why| place(Fault::new(FaultId::WrongTurn, why)))
     }
 
     /// Sends something through the adapter and back.
@@ -187,13 +206,21 @@ impl Adapter {
         }
     }
 
-    /// Throws a client away.
+    /// Throws a client away. After the last one makes sure that the adapter is still there and has
+    /// nothing more to say, so that what it does wrong then is not taken for the next case's.
     ///
     /// # Errors
     /// The adapter's fault.
     pub fn close(&mut self, client: u32) -> Result<(), Fault> {
         self.open.remove(&client);
-        self.demand(Method::Close, Some(CloseParams { client })).map(|Nothing {}| ())
+        let Nothing {} = self.demand(Method::Close, Some(CloseParams { client }))?;
+        if self.open.is_empty() {
+            // Any answer will do, an error too.
+            self.ask::<_, IgnoredAny>(Method::Echo, Some(Echo { data: "closed" }))
+                .map_err(|fault| fault.with("after its answer to `close`"))?
+                .ok();
+        }
+        Ok(())
     }
 
     /// Says goodbye, and waits until the process has ended.
@@ -203,7 +230,9 @@ impl Adapter {
             Ok(Nothing {}) => self.process.farewell(),
             Err(fault) => {
                 let mut farewell = self.process.kill();
-                farewell.notes.insert(0, fault.to_string());
+                if fault.id != FaultId::Interrupted {
+                    farewell.notes.insert(0, fault.to_string());
+                }
                 farewell
             }
         }
@@ -262,13 +291,18 @@ impl Adapter {
     }
 
     fn exchange(&mut self, method: Method) -> Result<&[u8], Fault> {
-        let Self { process, line, call_limit, stop, log, .. } = self;
+        let Self { process, line, call_limit, stop, log, received, .. } = self;
         if let Some(log) = log {
             note(log, "→ ", line);
         }
         let came = process.exchange(method, line, *call_limit, stop)?;
         if let Some(log) = log {
             note(log, "← ", came);
+        }
+        *received += came.len();
+        if *received > MOST_CASE {
+            let text = format!("more than {} MiB of answers in one case", MOST_CASE >> 20);
+            return Err(Fault::new(FaultId::Flood, text));
         }
         Ok(came)
     }
@@ -278,12 +312,12 @@ impl Ledger {
     fn check(&mut self, now: Micros, turn: &Turn) -> Result<(), String> {
         if let Some(next) = turn.next {
             if next < now {
-                return Err(format!("the next timer is due at {next}, which is over"));
+                return Err(format!("its next timer is due at {next}, which is over"));
             }
             if next > now + FARTHEST {
                 let years = next.0 / FARTHEST.0;
                 return Err(format!(
-                    "the next timer is due in {years} years: `next_us` counts from the start of the case, not from 1970"
+                    "its next timer is due in {years} years: `next_us` counts from the start of the case, not from 1970"
                 ));
             }
         }
@@ -291,19 +325,26 @@ impl Ledger {
             match output {
                 Output::Dial { conn } => {
                     if !self.dialled.insert(*conn) {
-                        return Err(format!("connection {conn} is dialled a second time"));
+                        return Err(format!(
+                            "it dials connection {conn} a second time; each dial has a new number"
+                        ));
                     }
                 }
-                Output::Send { conn, .. } | Output::Close { conn } => {
-                    if !self.dialled.contains(conn) {
-                        return Err(format!("connection {conn} was never dialled"));
-                    }
+                Output::Send { conn, .. } if !self.dialled.contains(conn) => {
+                    return Err(format!("it sends on connection {conn}, which it never dialled"));
                 }
+                Output::Close { conn } if !self.dialled.contains(conn) => {
+                    return Err(format!("it closes connection {conn}, which it never dialled"));
+                }
+                Output::Send { .. } | Output::Close { .. } => {}
                 Output::Observe(
                     Observation::Result { call, .. } | Observation::Unsupported { call },
                 ) => {
                     if *call >= self.calls {
-                        return Err(format!("call {call} was never made"));
+                        return Err(format!(
+                            "it answers call {call}, and only {} were made so far; the first is call 0",
+                            self.calls
+                        ));
                     }
                 }
                 Output::Observe(_) => {}
@@ -314,6 +355,7 @@ impl Ledger {
 }
 
 fn refused(method: Method, code: i64, message: &str) -> Fault {
+    let message = clip(message, MOST_WORDS);
     let text = format!("`{}` was answered with error {code}: {message}", method.as_str());
     Fault::new(FaultId::Refused, text)
 }
@@ -325,35 +367,69 @@ fn read<R: DeserializeOwned>(
     line: &[u8],
 ) -> Result<Result<R, (i64, String)>, Fault> {
     let text = std::str::from_utf8(line).map_err(|error| {
-        Fault::no_message(format_args!("no UTF-8 from byte {} on", error.valid_up_to()), line)
+        let at = error.valid_up_to();
+        Fault::no_message(format_args!("no UTF-8 from byte {at} on"), line, at)
     })?;
-    let place = format!("in the answer to `{}`", method.as_str());
-    let answer: Answer<R> = serde_json::from_str(text).map_err(|error| {
-        // Which of the two it is, only a second reading tells.
-        let why = error.to_string().replace(" at line 1 column ", " at column ");
-        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Err(_) => Fault::no_message(format_args!("no JSON ({why})"), line),
-            Ok(_) => Fault::wrong(format_args!("{place}: {why}"), line),
+    let why = match serde_json::from_str::<Answer<R>>(text) {
+        // Also a list of the right length would be taken for an answer.
+        Ok(answer)
+            if answer.jsonrpc == "2.0"
+                && answer.id == Some(id)
+                && answer.method.is_none()
+                && text.trim_start().starts_with('{') =>
+        {
+            match (answer.result, answer.error) {
+                (Some(result), None) => return Ok(Ok(result)),
+                (None, Some(error)) => return Ok(Err((error.code, error.message))),
+                _ => None,
+            }
         }
-    })?;
-    if let Some(method) = &answer.method {
-        return Err(Fault::wrong(format_args!("{place}: `{method}` was not asked for"), line));
-    }
-    if answer.jsonrpc != "2.0" {
-        return Err(Fault::wrong(format_args!("{place}: `jsonrpc` is not 2.0"), line));
-    }
-    if answer.id != Some(id) {
-        let got = answer.id.map_or_else(|| "null".to_owned(), |id| id.to_string());
-        return Err(Fault::wrong(format_args!("{place}: its id is {got} instead of {id}"), line));
-    }
-    match (answer.result, answer.error) {
-        (Some(result), None) => Ok(Ok(result)),
-        (None, Some(error)) => Ok(Err((error.code, error.message))),
-        (Some(_), Some(_)) => {
-            Err(Fault::wrong(format_args!("{place}: both result and error"), line))
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    Err(diagnosis(method, id, text, why.as_ref()))
+}
+
+/// What is wrong with a line that is no answer. Slow, and only once in the life of a process.
+fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error>) -> Fault {
+    let line = text.as_bytes();
+    let told = |error: &serde_json::Error| {
+        let words = error.to_string().replace(" at line 1 column ", " at byte ");
+        clip(&words, MOST_WORDS)
+    };
+    let answer = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(answer)) => answer,
+        Ok(_) => return Fault::no_message("no JSON object", line, 0),
+        Err(error) => {
+            let why = told(&error);
+            return Fault::no_message(format_args!("no JSON ({why})"), line, error.column());
         }
-        (None, None) => Err(Fault::wrong(format_args!("{place}: neither result nor error"), line)),
+    };
+    let method = method.as_str();
+    if let Some(came) = answer.get("method") {
+        let came = clip(&came.to_string(), MOST_NAME);
+        let text = format!(
+            "instead of the answer to `{method}` came method {came}; in lockstep an adapter only answers"
+        );
+        return Fault::wrong(text, line, 0);
     }
+    let unlike = |key: &str, wanted: &Value| match answer.get(key) {
+        Some(got) if got == wanted => None,
+        Some(got) => Some(format!(
+            "its `{key}` is {} instead of {wanted}",
+            clip(&got.to_string(), MOST_NAME)
+        )),
+        None => Some(format!("it has no `{key}`, which is {wanted}")),
+    };
+    let what = unlike("jsonrpc", &"2.0".into()).or_else(|| unlike("id", &id.into()));
+    let what = what.unwrap_or_else(|| match (answer.get("result"), answer.get("error"), why) {
+        (Some(_), Some(error), _) if !error.is_null() => "it has both result and error".to_owned(),
+        (None, None, _) => "it has neither result nor error".to_owned(),
+        (_, _, Some(why)) => told(why),
+        _ => "its result is null; without anything to say it is {}".to_owned(),
+    });
+    let at = why.map_or(0, serde_json::Error::column);
+    Fault::wrong(format_args!("in the answer to `{method}`: {what}"), line, at)
 }
 
 fn note(log: &mut String, mark: &str, line: &[u8]) {

@@ -72,34 +72,91 @@ impl Fault {
         Self { id, what: what.into() }
     }
 
-    pub(crate) fn hung(method: Method, limit: std::time::Duration) -> Self {
-        Self::new(FaultId::Hung, format!("no answer to `{}` within {limit:?}", method.as_str()))
+    /// `symptom` is what can be seen of it, as the end of the sentence.
+    pub(crate) fn hung(method: Method, limit: std::time::Duration, symptom: &str) -> Self {
+        let text = format!("no answer to `{}` within {limit:?}{symptom}", method.as_str());
+        Self::new(FaultId::Hung, text)
     }
 
-    pub(crate) fn too_long() -> Self {
-        Self::new(FaultId::Flood, format!("a line of more than {} MiB", LONGEST_LINE >> 20))
+    pub(crate) fn too_long(line: &[u8]) -> Self {
+        let most = LONGEST_LINE >> 20;
+        Self::new(FaultId::Flood, format!("a line of more than {most} MiB: {}", excerpt(line)))
     }
 
-    pub(crate) fn no_message(why: impl fmt::Display, line: &[u8]) -> Self {
-        Self::new(FaultId::NoMessage, format!("{why}: {}", excerpt(line)))
+    /// `at` is the byte of the line where it shows.
+    pub(crate) fn no_message(why: impl fmt::Display, line: &[u8], at: usize) -> Self {
+        Self::new(FaultId::NoMessage, format!("{why}: {}", excerpt_at(line, at)))
     }
 
-    pub(crate) fn wrong(why: impl fmt::Display, line: &[u8]) -> Self {
-        Self::new(FaultId::WrongMessage, format!("{why}: {}", excerpt(line)))
+    /// `at` is the byte of the line where it shows.
+    pub(crate) fn wrong(why: impl fmt::Display, line: &[u8], at: usize) -> Self {
+        Self::new(FaultId::WrongMessage, format!("{why}: {}", excerpt_at(line, at)))
+    }
+
+    /// The same, said of a place or time, in the words that come before.
+    pub(crate) fn with(mut self, place: impl fmt::Display) -> Self {
+        if self.id != FaultId::Interrupted {
+            self.what = format!("{place}: {}", self.what);
+        }
+        self
     }
 }
 
 /// The beginning of a line, printable.
 pub(crate) fn excerpt(line: &[u8]) -> String {
+    excerpt_at(line, 0)
+}
+
+/// The part of a line around a byte, printable.
+fn excerpt_at(line: &[u8], at: usize) -> String {
     const MOST: usize = 160;
-    let text = String::from_utf8_lossy(&line[..line.len().min(4 * MOST)]);
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().count() > MOST || line.len() > 4 * MOST {
+    const BEFORE: usize = 100;
+    let mut from = at.min(line.len()).saturating_sub(BEFORE);
+    if line.len() <= MOST {
+        from = 0;
+    }
+    // Not in the middle of a character.
+    while from > 0 && line.get(from).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        from += 1;
+    }
+    let part = &line[from..];
+    let text = String::from_utf8_lossy(&part[..part.len().min(4 * MOST)]);
+    let mut shown = clip(&text, MOST);
+    if part.len() > 4 * MOST && !shown.ends_with('…') {
         shown.push('…');
     }
+    if from > 0 {
+        shown.insert(0, '…');
+    }
     if shown.is_empty() { "(nothing)".to_owned() } else { shown }
+}
+
+/// At most so many characters of a text, printable.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(most)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_shows_the_place() {
+        assert_eq!(excerpt(b""), "(nothing)");
+        assert_eq!(excerpt(b"a\tb\xff"), "a\u{fffd}b\u{fffd}");
+        let long = format!("{}HERE{}", "ä".repeat(300), "z".repeat(9_000));
+        let shown = excerpt_at(long.as_bytes(), 600);
+        assert!(shown.starts_with("…ä") && shown.ends_with("z…"), "{shown}");
+        assert!(shown.contains("äHEREz"), "{shown}");
+        assert_eq!(excerpt(long.as_bytes()), format!("{}…", "ä".repeat(160)));
+        assert_eq!(excerpt_at(b"short", 9_000), "short");
+    }
 }

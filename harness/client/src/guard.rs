@@ -1,103 +1,203 @@
-//! The guard: a process between the harness and an adapter that leaves nothing behind.
+//! The guard: processes between the harness and an adapter that leave nothing behind.
 //!
-//! It starts the adapter in a process group of its own, with the pipes that it was started with. It is the
-//! adapter's sub-reaper: whatever its descendants orphan, in whatever session, becomes its child. When
-//! the adapter ends, or when the harness closes the adapter's stdin, which the kernel does for it if it
-//! is killed, the guard kills all of them, and ends as the adapter did. Not responsible for messages.
+//! There are two, one below the other, so that an adapter that kills its parent gains nothing. The
+//! inner one starts the adapter in a process group of its own, with the pipes that it was started with.
+//! Both are sub-reapers: whatever descendants orphan, in whatever session, becomes a child of a guard.
+//! When the adapter ends, when the harness closes the adapter's stdin, which the kernel does for it if
+//! it is killed, or when the process above is gone, a guard kills all that is below it, and ends as the
+//! adapter did. Not responsible for messages, nor for an adapter that hunts down every process above it.
 //!
-//! Invariant: the guard reads nothing from stdin and writes nothing to stdout: both are the adapter's.
+//! Invariant: the guards read nothing from stdin and write nothing to stdout: both are the adapter's.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, kill_process,
-    kill_process_group, pidfd_open, set_child_subreaper, setrlimit, waitpid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
+    kill_process, kill_process_group, pidfd_open, set_child_subreaper, setrlimit, waitpid,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Write};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// How the guard's word begins when the adapter cannot be started.
-pub(crate) const CANNOT_START: &str = "stateline guard: cannot start ";
-/// How the guard's word begins when the adapter left processes behind.
-pub(crate) const LEFT_BEHIND: &str = "stateline guard: ";
+/// How each word of a guard begins, on stderr.
+pub(crate) const GUARD: &str = "stateline guard: ";
+/// What follows when the adapter cannot be started.
+pub(crate) const CANNOT_START: &str = "cannot start ";
+/// What follows when the inner guard was killed.
+pub(crate) const GUARD_KILLED: &str = "it killed its guard";
 /// The exit code when the adapter cannot be started, as a shell's.
-const NOT_STARTED: u8 = 126;
+pub(crate) const NOT_STARTED: u8 = 126;
 /// How long an adapter has after its stdin has ended, and again after SIGTERM.
 const GRACE: Duration = Duration::from_millis(150);
+/// How long the inner guard has for all of that.
+const INNER_GRACE: Duration = Duration::from_secs(1);
+/// How long it is tried to kill what is left.
+const SWEEP: Duration = Duration::from_secs(3);
 
 /// Runs an adapter until it ends, or until the harness has no more use for it.
 #[must_use]
 pub fn run(words: &[OsString]) -> ExitCode {
-    let Some((program, arguments)) = words.split_first() else {
-        complain(CANNOT_START, "nothing: there is no program");
-        return ExitCode::from(NOT_STARTED);
-    };
     // Without it children of dead children escape; where it fails the process group is all there is.
     let _ = set_child_subreaper(Some(getpid()));
-    let spawned = Command::new(program).args(arguments).process_group(0).spawn();
-    let child = match spawned {
-        Ok(child) => child,
+    let parent = getppid().and_then(|parent| pidfd_open(parent, PidfdFlags::empty()).ok());
+    match words.split_first() {
+        None => {
+            complain("cannot start nothing: there is no program");
+            ExitCode::from(NOT_STARTED)
+        }
+        // No program has an empty name: it marks the words of the inner guard.
+        Some((first, words)) if first.is_empty() => inner(words, parent.as_ref()),
+        Some(_) => outer(words, parent.as_ref()),
+    }
+}
+
+/// Runs the inner guard, and kills what is left should that one be killed.
+fn outer(words: &[OsString], parent: Option<&OwnedFd>) -> ExitCode {
+    let own: Vec<OsString> = std::env::args_os().collect();
+    let Some((program, first)) = own.strip_suffix(words).and_then(|own| own.split_first()) else {
+        return inner(words, parent);
+    };
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(program).args(first).arg("").args(words).process_group(0);
+    let Ok(Some(guard)) = command.spawn().map(|child| pid_of(&child)) else {
+        return inner(words, parent);
+    };
+    // The inner guard does the same, and needs some time for it.
+    let last = watch(guard, parent, &[(None, INNER_GRACE), (Some(Signal::KILL), GRACE)]);
+    let left = sweep(guard);
+    if let Last::Ended(status) = last
+        && status.signaled()
+        && left > 0
+    {
+        // It leaves nobody alive when it ends by itself.
+        complain(GUARD_KILLED);
+    }
+    last.status().map_or(ExitCode::from(NOT_STARTED), end_like)
+}
+
+/// Runs the adapter.
+fn inner(words: &[OsString], parent: Option<&OwnedFd>) -> ExitCode {
+    let Some((program, arguments)) = words.split_first() else {
+        complain("cannot start nothing: there is no program");
+        return ExitCode::from(NOT_STARTED);
+    };
+    let adapter = match Command::new(program).args(arguments).process_group(0).spawn() {
+        Ok(child) => pid_of(&child),
         Err(error) => {
-            complain(CANNOT_START, &format!("`{}`: {error}", program.display()));
+            let why = why(program, &error);
+            complain(&format!("{CANNOT_START}`{}`: {why}", program.display()));
             return ExitCode::from(NOT_STARTED);
         }
     };
-    let Some(adapter) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+    let Some(adapter) = adapter else {
         return ExitCode::from(NOT_STARTED);
     };
-    let status = watch(adapter);
-    let _ = kill_process_group(adapter, Signal::KILL);
-    let left = sweep(adapter);
-    if left > 0 {
-        let s = if left == 1 { "process" } else { "processes" };
-        complain(LEFT_BEHIND, &format!("it left {left} {s} behind, which were killed"));
+    let steps = [(None, GRACE), (Some(Signal::TERM), GRACE), (Some(Signal::KILL), GRACE)];
+    let last = watch(adapter, parent, &steps);
+    match sweep(adapter) {
+        0 => {}
+        1 => complain("it left 1 process behind, which was killed"),
+        left => complain(&format!("it left {left} processes behind, which were killed")),
     }
-    status.map_or(ExitCode::from(NOT_STARTED), end_like)
+    last.status().map_or(ExitCode::from(NOT_STARTED), end_like)
 }
 
-/// Waits until the adapter has ended, and makes it end when its stdin has.
-fn watch(adapter: Pid) -> Option<WaitStatus> {
-    let pidfd = pidfd_open(adapter, PidfdFlags::empty()).ok();
-    let stdin = io::stdin();
-    // Asked for nothing, the kernel still tells when the writing end is gone.
-    wait(&[(pidfd.as_ref(), PollFlags::IN)], Some((&stdin, PollFlags::empty())), None);
-    let mut status = reap(adapter);
-    for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
-        if status.is_some() {
-            break;
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Why a program cannot be started, and what to do.
+fn why(program: &OsStr, error: &io::Error) -> String {
+    // A name without a slash is looked for in PATH.
+    let is_path = program.as_encoded_bytes().contains(&b'/');
+    let file = Path::new(program);
+    match error.kind() {
+        io::ErrorKind::NotFound if is_path && file.exists() => {
+            let first = File::open(file).and_then(|file| {
+                let mut line = Vec::new();
+                BufReader::new(file.take(128)).read_until(b'\n', &mut line).map(|_| line)
+            });
+            match first.unwrap_or_default().strip_prefix(b"#!") {
+                Some(first) => {
+                    let first = String::from_utf8_lossy(first);
+                    format!("the interpreter `{}` in its first line does not exist", first.trim())
+                }
+                None => "it, or the loader that it names, does not exist".to_owned(),
+            }
         }
-        if let Some(signal) = signal {
-            let _ = kill_process_group(adapter, signal);
+        io::ErrorKind::NotFound if is_path => {
+            "there is no such file; a relative path begins in the folder of --cwd, or in this one"
+                .to_owned()
         }
-        wait(&[(pidfd.as_ref(), PollFlags::IN)], None, Some(GRACE));
-        status = reap(adapter);
+        io::ErrorKind::NotFound => "there is no such program in PATH".to_owned(),
+        io::ErrorKind::PermissionDenied if file.is_dir() => "it is a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "it may not be executed; `chmod +x` it, or name its interpreter before it".to_owned()
+        }
+        _ if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
+            "it is no program; a script begins with a line such as `#!/usr/bin/env python3`"
+                .to_owned()
+        }
+        _ => error.to_string(),
     }
-    status
+}
+
+/// How a child came to its end.
+#[derive(Clone, Copy)]
+enum Last {
+    /// By itself.
+    Ended(WaitStatus),
+    /// Because nobody has any use for it; without a status where it outlived even SIGKILL.
+    Made(Option<WaitStatus>),
+}
+
+impl Last {
+    const fn status(self) -> Option<WaitStatus> {
+        match self {
+            Self::Ended(status) => Some(status),
+            Self::Made(status) => status,
+        }
+    }
+}
+
+/// Waits until a child has ended. When stdin has, or the process above, takes the steps that make the
+/// child end, one after the other: a signal to its group, and how long it may take then.
+fn watch(child: Pid, parent: Option<&OwnedFd>, steps: &[(Option<Signal>, Duration)]) -> Last {
+    let pidfd = pidfd_open(child, PidfdFlags::empty()).ok();
+    let stdin = io::stdin();
+    let mut fds: Vec<PollFd<'_>> = Vec::new();
+    fds.extend(pidfd.iter().chain(parent).map(|process| PollFd::new(process, PollFlags::IN)));
+    // Asked for nothing, the kernel still tells when the writing end is gone.
+    fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::empty()));
+    wait(&mut fds, None);
+    if let Some(status) = reap(child) {
+        return Last::Ended(status);
+    }
+    for (signal, grace) in steps {
+        if let Some(signal) = signal {
+            let _ = kill_process_group(child, *signal);
+        }
+        let mut fds: Vec<PollFd<'_>> =
+            pidfd.iter().map(|process| PollFd::new(process, PollFlags::IN)).collect();
+        wait(&mut fds, Some(*grace));
+        if let Some(status) = reap(child) {
+            return Last::Made(Some(status));
+        }
+    }
+    Last::Made(None)
 }
 
 /// Waits until one of them is ready.
-fn wait(
-    processes: &[(Option<&OwnedFd>, PollFlags)],
-    stdin: Option<(&io::Stdin, PollFlags)>,
-    longest: Option<Duration>,
-) {
-    let mut fds: Vec<PollFd<'_>> =
-        processes.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
-    if let Some((stdin, flags)) = stdin {
-        fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), flags));
-    }
+fn wait(fds: &mut [PollFd<'_>], longest: Option<Duration>) {
     let longest = longest.and_then(|longest| Timespec::try_from(longest).ok());
-    loop {
-        match poll(&mut fds, longest.as_ref()) {
-            Err(rustix::io::Errno::INTR) => {}
-            _ => return,
-        }
-    }
+    while let Err(Errno::INTR) = poll(fds, longest.as_ref()) {}
 }
 
 fn reap(pid: Pid) -> Option<WaitStatus> {
@@ -105,10 +205,17 @@ fn reap(pid: Pid) -> Option<WaitStatus> {
 }
 
 /// Kills all descendants until there are none. How many were still alive.
-fn sweep(adapter: Pid) -> usize {
+fn sweep(child: Pid) -> usize {
     let mut killed = BTreeSet::new();
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + SWEEP;
     loop {
+        for Descendant { pid, .. } in descendants(getpid()) {
+            if pid != child && kill_process(pid, Signal::KILL).is_ok() {
+                killed.insert(pid.as_raw_nonzero());
+            }
+        }
+        // At one blow, so that those which multiply cannot outrun it.
+        let _ = kill_process_group(child, Signal::KILL);
         // Reap whatever has ended; no child at all means that nothing is left.
         loop {
             match waitpid(None, WaitOptions::NOHANG) {
@@ -117,43 +224,88 @@ fn sweep(adapter: Pid) -> usize {
                 Err(_) => return killed.len(),
             }
         }
-        for pid in descendants() {
-            if pid != adapter && kill_process(pid, Signal::KILL).is_ok() {
-                killed.insert(pid.as_raw_nonzero());
-            }
-        }
         if Instant::now() > deadline {
             return killed.len();
         }
-        wait(&[], None, Some(Duration::from_millis(1)));
+        wait(&mut [], Some(Duration::from_millis(1)));
     }
 }
 
-/// All living descendants of this process.
-fn descendants() -> Vec<Pid> {
-    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+/// Kills a guard that does not answer, after everything below it: dead, it would reap no more.
+pub(crate) fn uproot(guard: &mut Child) -> Option<ExitStatus> {
+    if let Some(pid) = pid_of(guard) {
+        let deadline = Instant::now() + SWEEP;
+        loop {
+            let below = descendants(pid);
+            if below.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            for Descendant { pid, .. } in below {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            wait(&mut [], Some(Duration::from_millis(1)));
+        }
+    }
+    let _ = guard.kill();
+    guard.wait().ok()
+}
+
+/// What can be seen of an adapter that does not answer.
+pub(crate) fn symptom(guard: &Child, stdout: &File) -> Option<&'static str> {
+    let guard = pid_of(guard)?;
+    let exe = |pid: Pid| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let guards = exe(guard);
+    let mut below = descendants(guard);
+    below.retain(|process| exe(process.pid) != guards);
+    if below.iter().any(|process| process.stopped) {
+        return Some("it is stopped, as by SIGSTOP");
+    }
+    let pipe = stdout.metadata().ok()?.ino();
+    let holds = |process: &Descendant| {
+        let fds = fs::read_dir(format!("/proc/{}/fd", process.pid)).ok()?;
+        Some(fds.flatten().any(|fd| fs::metadata(fd.path()).is_ok_and(|fd| fd.ino() == pipe)))
+    };
+    // Whoever may not be looked at may hold it.
+    let closed = !below.is_empty() && !below.iter().any(|process| holds(process).unwrap_or(true));
+    closed.then_some("it has closed its stdout")
+}
+
+/// A living process below another one.
+struct Descendant {
+    pid: Pid,
+    stopped: bool,
+}
+
+/// All living descendants of a process.
+fn descendants(of: Pid) -> Vec<Descendant> {
+    let mut children: BTreeMap<i32, Vec<Descendant>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
+        else {
             continue;
         };
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // `pid (name) state ppid …`; the name may hold anything, brackets too.
         let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-        let mut rest = rest.split(' ');
-        let (state, parent) = (rest.next(), rest.next().and_then(|parent| parent.parse().ok()));
-        if let (Some(state), Some(parent)) = (state, parent)
-            && state != "Z"
-        {
-            children.entry(parent).or_default().push(pid);
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let (Some(state), Some(parent), Some(threads)) =
+            (fields.first(), fields.get(1), fields.get(17))
+        else {
+            continue;
+        };
+        // One that ended only its main thread looks dead as well.
+        let dead = matches!(*state, "Z" | "X") && matches!(*threads, "0" | "1");
+        if let Some(parent) = parent.parse().ok().filter(|_| !dead) {
+            children.entry(parent).or_default().push(Descendant { pid, stopped: *state == "T" });
         }
     }
-    let mut all = Vec::new();
-    let mut ask = vec![getpid().as_raw_nonzero().get()];
+    let mut all: Vec<Descendant> = Vec::new();
+    let mut ask = vec![of];
     while let Some(parent) = ask.pop() {
-        for &child in children.get(&parent).into_iter().flatten() {
-            all.extend(Pid::from_raw(child));
-            ask.push(child);
-        }
+        let below = children.remove(&parent.as_raw_nonzero().get()).unwrap_or_default();
+        ask.extend(below.iter().map(|process| process.pid));
+        all.extend(below);
     }
     all
 }
@@ -171,7 +323,7 @@ fn end_like(status: WaitStatus) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(NOT_STARTED))
 }
 
-fn complain(head: &str, text: &str) {
-    // Nobody may be there to read it.
-    let _ = writeln!(io::stderr(), "{head}{text}");
+fn complain(text: &str) {
+    // On a line of its own, whatever the adapter wrote last. Nobody may be there to read it.
+    let _ = io::stderr().write_all(format!("\n{GUARD}{text}\n").as_bytes());
 }

@@ -8,11 +8,13 @@
 
 use crate::command::Command;
 use crate::fault::{Fault, FaultId, excerpt};
-use crate::guard::{CANNOT_START, LEFT_BEHIND};
+use crate::guard::{CANNOT_START, GUARD, GUARD_KILLED, NOT_STARTED, symptom, uproot};
 use crate::protocol::{LONGEST_LINE, Method};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionbio};
+use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -26,8 +28,8 @@ const MOST_STDERR: usize = 64 << 10;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an adapter may take to end after `bye`.
 pub const BYE_GRACE: Duration = Duration::from_secs(2);
-/// The guard kills within a second; one that does not is killed itself.
-const GUARD_GRACE: Duration = Duration::from_secs(5);
+/// The guard kills within a second; one that does not is killed, after everything below it.
+const GUARD_GRACE: Duration = Duration::from_secs(3);
 
 /// A running adapter.
 #[derive(Debug)]
@@ -39,7 +41,14 @@ pub struct Process {
     /// What came from stdout. `taken` bytes of it were given out as the last line.
     inbox: Vec<u8>,
     taken: usize,
+    /// So many bytes of it were looked through for the end of a line.
+    scanned: usize,
+    /// The last of stderr, and whether there was more.
     told: VecDeque<u8>,
+    cut: bool,
+    /// What the guards said.
+    words: Vec<String>,
+    scratch: Box<[u8]>,
     /// Ends of stdout and stderr were seen.
     ended: [bool; 2],
     gone: bool,
@@ -100,7 +109,11 @@ impl Process {
             stderr,
             inbox: Vec::with_capacity(16 << 10),
             taken: 0,
+            scanned: 0,
             told: VecDeque::new(),
+            cut: false,
+            words: Vec::new(),
+            scratch: vec![0; 64 << 10].into(),
             ended: [false; 2],
             gone: false,
         })
@@ -136,7 +149,8 @@ impl Process {
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(Fault::hung(method, limit.unwrap_or_default()));
+                let symptom = self.symptom(!unsent.is_empty());
+                return Err(Fault::hung(method, limit.unwrap_or_default(), &symptom));
             }
             self.wait(!unsent.is_empty(), left.map_or(LOOK, |left| left.min(LOOK)));
         }
@@ -146,6 +160,7 @@ impl Process {
     fn forget_taken(&mut self) -> Result<(), Fault> {
         self.inbox.drain(..self.taken);
         self.taken = 0;
+        self.scanned = 0;
         self.skip_empty();
         if self.inbox.is_empty() { Ok(()) } else { Err(self.unasked()) }
     }
@@ -160,16 +175,37 @@ impl Process {
         let empty = |byte: &u8| matches!(byte, b'\n' | b'\r');
         let lead = self.inbox.iter().take_while(|byte| empty(byte)).count();
         self.inbox.drain(..lead);
+        self.scanned = self.scanned.saturating_sub(lead);
     }
 
     /// Where the first line ends that is not empty.
     fn line_end(&mut self) -> Result<Option<usize>, Fault> {
         self.skip_empty();
-        match self.inbox.iter().position(|byte| *byte == b'\n') {
+        // Nothing twice: a long line comes in many pieces.
+        let fresh = self.inbox[self.scanned..].iter().position(|byte| *byte == b'\n');
+        let end = fresh.map(|at| self.scanned + at);
+        self.scanned = end.unwrap_or(self.inbox.len());
+        match end {
             Some(end) if end <= LONGEST_LINE => Ok(Some(end)),
             None if self.inbox.len() <= LONGEST_LINE => Ok(None),
-            _ => Err(Fault::too_long()),
+            _ => Err(Fault::too_long(&self.inbox)),
         }
+    }
+
+    /// What can be seen of an adapter that does not answer, as the end of "no answer …".
+    fn symptom(&self, writing: bool) -> String {
+        if !self.inbox.is_empty() {
+            return format!(", but half a line: {}", excerpt(&self.inbox));
+        }
+        let stdout = self.stdout.as_fd().try_clone_to_owned().map(File::from).ok();
+        if let Some(seen) = stdout.and_then(|stdout| symptom(&self.guard, &stdout)) {
+            return format!("; {seen}");
+        }
+        let unread = |stdin: &ChildStdin| ioctl_fionread(stdin).is_ok_and(|bytes| bytes > 0);
+        if writing || self.stdin.as_ref().is_some_and(unread) {
+            return "; it has not read the request".to_owned();
+        }
+        String::new()
     }
 
     /// Writes as much as fits. A closed pipe is found by reading.
@@ -188,68 +224,106 @@ impl Process {
 
     /// Waits until something can be read, or written, and reads it.
     fn wait(&mut self, writing: bool, longest: Duration) {
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(3);
-        let mut who = Vec::with_capacity(3);
-        if !self.ended[0] {
-            fds.push(PollFd::new(&self.stdout, PollFlags::IN));
-            who.push(0);
-        }
-        if !self.ended[1] {
-            fds.push(PollFd::new(&self.stderr, PollFlags::IN));
-            who.push(1);
-        }
+        // A stream that has ended is always ready, so it is left out.
+        let mut fds: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
+        let wanted = [(0, self.stdout.as_fd()), (1, self.stderr.as_fd())];
+        let open = wanted.into_iter().filter(|(at, _)| !self.ended[*at]);
+        fds.extend(open.map(|(_, fd)| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         if let Some(stdin) = self.stdin.as_ref().filter(|_| writing) {
             fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::OUT));
-            who.push(2);
         }
         let longest = Timespec::try_from(longest).unwrap_or_default();
         if poll(&mut fds, Some(&longest)).is_err() {
             // Interrupted by a signal: the caller looks around and comes back.
             return;
         }
-        let ready: Vec<usize> = fds
-            .iter()
-            .zip(who)
-            .filter(|(fd, _)| !fd.revents().is_empty())
-            .map(|(_, who)| who)
-            .collect();
-        if ready.contains(&0) {
-            self.ended[0] = read_some(&mut self.stdout, &mut self.inbox);
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let stdout = !self.ended[0] && ready.next() == Some(true);
+        let stderr = !self.ended[1] && ready.next() == Some(true);
+        drop(fds);
+        if stdout {
+            let (n, ended) = read_some(&mut self.stdout, &mut self.scratch);
+            self.inbox.extend_from_slice(&self.scratch[..n]);
+            self.ended[0] = ended;
         }
-        if ready.contains(&1) {
-            let mut fresh = Vec::new();
-            self.ended[1] = read_some(&mut self.stderr, &mut fresh);
-            self.told.extend(fresh);
-            let over = self.told.len().saturating_sub(MOST_STDERR);
-            self.told.drain(..over);
+        if stderr {
+            self.hear();
         }
+    }
+
+    /// Reads some of stderr. How much there was.
+    fn hear(&mut self) -> usize {
+        let (n, ended) = read_some(&mut self.stderr, &mut self.scratch);
+        self.told.extend(&self.scratch[..n]);
+        self.ended[1] = ended;
+        let over = self.told.len().saturating_sub(MOST_STDERR);
+        self.told.drain(..over);
+        self.cut |= over > 0;
+        n
     }
 
     /// How it died, once its stdout has ended.
     fn died(&mut self, method: Method) -> Fault {
         let status = self.bury(GUARD_GRACE);
-        let told = String::from_utf8_lossy(self.told.make_contiguous()).into_owned();
-        if let Some(why) = told.lines().find_map(|line| line.strip_prefix(CANNOT_START)) {
-            return Fault::new(FaultId::CannotStart, why.to_owned());
+        self.sift();
+        let said = |words: &mut Vec<String>, head: &str| {
+            let at = words.iter().position(|word| word.starts_with(head))?;
+            Some(words.swap_remove(at))
+        };
+        let never = status.is_some_and(|status| status.code() == Some(i32::from(NOT_STARTED)));
+        if let Some(why) = never.then(|| said(&mut self.words, CANNOT_START)).flatten() {
+            return Fault::new(FaultId::CannotStart, why[CANNOT_START.len()..].to_owned());
         }
-        let status = status.map_or_else(|| "in an unknown way".to_owned(), in_words);
+        let end = match said(&mut self.words, GUARD_KILLED) {
+            // What its end would say is what the guard did then.
+            Some(_) => "killed its guard, the process that started it,".to_owned(),
+            None => status.map_or_else(|| "ended in an unknown way".to_owned(), in_words),
+        };
         let method = method.as_str();
-        if self.inbox.is_empty() {
-            Fault::new(FaultId::Died, format!("it {status} before it answered `{method}`"))
+        let text = if self.inbox.is_empty() {
+            format!("it {end} before it answered `{method}`")
         } else {
-            let half = excerpt(&self.inbox);
-            let text = format!("it {status} within its answer to `{method}`: {half}");
-            Fault::new(FaultId::Died, text)
+            format!("it {end} within its answer to `{method}`: {}", excerpt(&self.inbox))
+        };
+        Fault::new(FaultId::Died, text)
+    }
+
+    /// Takes what the guards said out of stderr. They speak last, when the adapter has ended.
+    fn sift(&mut self) {
+        if !self.ended[1] {
+            return;
         }
+        let all = String::from_utf8_lossy(self.told.make_contiguous()).into_owned();
+        let mut rest = String::new();
+        for line in all.split_inclusive('\n') {
+            if let Some(word) = line.strip_prefix(GUARD) {
+                self.words.push(excerpt(word.trim_end().as_bytes()));
+                // Guards begin a new line, whether or not they have to.
+                rest.pop();
+            } else {
+                rest.push_str(line);
+            }
+        }
+        self.told = rest.into_bytes().into();
     }
 
     /// What it wrote to stderr since this was asked for last.
     pub fn take_stderr(&mut self) -> String {
-        if !self.ended[1] {
-            self.wait(false, Duration::ZERO);
+        // As much as a pipe may hold, but not for ever.
+        for _ in 0..16 {
+            if self.ended[1] || self.hear() == 0 {
+                break;
+            }
         }
+        self.sift();
         let bytes: Vec<u8> = self.told.drain(..).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let told = String::from_utf8_lossy(&bytes).into_owned();
+        if !std::mem::take(&mut self.cut) {
+            return told;
+        }
+        // Not half a line, which may be half a token.
+        let whole = told.split_once('\n').map_or("", |(_, whole)| whole);
+        format!("(only the last {} KiB are kept)\n{whole}", MOST_STDERR >> 10)
     }
 
     /// After `bye`: waits until it has ended.
@@ -279,14 +353,8 @@ impl Process {
     }
 
     fn leave(&mut self, mut notes: Vec<String>) -> Farewell {
-        let all = self.take_stderr();
-        let mut stderr = String::new();
-        for line in all.split_inclusive('\n') {
-            match line.strip_prefix(LEFT_BEHIND) {
-                Some(note) => notes.push(note.trim_end().to_owned()),
-                None => stderr.push_str(line),
-            }
-        }
+        let stderr = self.take_stderr();
+        notes.append(&mut self.words);
         Farewell { notes, stderr }
     }
 
@@ -312,9 +380,8 @@ impl Process {
         let mut status = self.wait_for_end(longest);
         self.inbox = half;
         if status.is_none() {
-            // The guard itself does not answer: stopped, or killed by what it guards.
-            let _ = self.guard.kill();
-            status = self.guard.wait().ok();
+            // Stopped by what it guards, or not told that its stdin has ended.
+            status = uproot(&mut self.guard);
         }
         self.gone = true;
         status
@@ -329,21 +396,13 @@ impl Drop for Process {
     }
 }
 
-/// Reads what is there. True: there will be nothing more.
-fn read_some(from: &mut impl Read, into: &mut Vec<u8>) -> bool {
-    let old = into.len();
-    into.resize(old + (16 << 10), 0);
+/// Reads what is there: how much, and whether nothing more will come.
+fn read_some(from: &mut impl Read, into: &mut [u8]) -> (usize, bool) {
     loop {
-        match from.read(&mut into[old..]) {
-            Ok(n) => {
-                into.truncate(old + n);
-                return n == 0;
-            }
+        match from.read(into) {
+            Ok(n) => return (n, n == 0),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                into.truncate(old);
-                return error.kind() != io::ErrorKind::WouldBlock;
-            }
+            Err(error) => return (0, error.kind() != io::ErrorKind::WouldBlock),
         }
     }
 }

@@ -344,6 +344,3 @@ pub struct ErrorObject {
     /// In words.
     pub message: String,
 }
-
-#[cfg(test)]
-mod tests;

@@ -142,6 +142,8 @@ pub(super) struct ReasonView<'a> {
     pub(super) n: usize,
     pub(super) first: CaseLink,
     pub(super) names: Vec<String>,
+    /// The last that was written to stderr in the first case.
+    pub(super) stderr: String,
 }
 
 pub(super) fn reasons<'a>(mark: Mark, reasons: &[Reason<'a>]) -> Vec<ReasonView<'a>> {
@@ -154,6 +156,7 @@ pub(super) fn reasons<'a>(mark: Mark, reasons: &[Reason<'a>]) -> Vec<ReasonView<
             n: reason.cases.len(),
             first: CaseLink::new(first),
             names: reason.cases.iter().take(200).map(|case| text::case_name(case)).collect(),
+            stderr: text::last_lines(&first.wall.stderr, 20).collect::<Vec<_>>().join("\n"),
         })
     };
     reasons.iter().filter_map(view).collect()

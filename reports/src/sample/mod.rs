@@ -198,6 +198,8 @@ fn cases() -> Vec<CaseRecord> {
         cases.push(elsewhere);
     }
     let mut crash = case("logout/while-reconnecting", Some(Verdict::Error));
+    crash.wall.stderr =
+        "connecting\nTraceback <script>:\n\nRuntimeError: \u{1b}[2J gone\n".to_owned();
     crash.reason = Some("the adapter ended with signal 11".to_owned());
     cases.push(crash);
     let mut long = case("network-drop/twenty-minutes", None);
@@ -271,7 +273,7 @@ pub(crate) fn sample() -> RunRecord {
                 started: "2026-11-22T05:00:00Z".to_owned(),
                 ms: 1_240,
                 jobs: 2,
-                notes: Vec::new(),
+                notes: vec!["it left 2 processes behind, which were killed".to_owned()],
             },
         },
         profiles: vec![contract::profile()],
