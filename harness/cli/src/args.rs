@@ -37,9 +37,20 @@ pub(crate) enum Command {
     Judge(JudgeArgs),
     /// Run every defect of the reference clients against every case.
     Selftest(SelftestArgs),
+    /// Check an adapter before it is used.
+    Doctor(DoctorArgs),
+    /// Write the skeleton of an adapter.
+    Init(InitArgs),
     /// Runs an adapter and kills what it leaves behind.
     #[command(name = "__guard", hide = true, disable_help_flag = true)]
     Guard {
+        /// The adapter's words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Runs an adapter whose stdin ends at a word of its own, for `doctor`.
+    #[command(name = "__hang-up", hide = true, disable_help_flag = true)]
+    HangUp {
         /// The adapter's words.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
@@ -50,8 +61,7 @@ pub(crate) enum Command {
 }
 
 /// Names that later versions will use.
-pub(crate) const RESERVED: [&str; 7] =
-    ["explore", "report", "merge", "diff", "serve", "doctor", "init"];
+pub(crate) const RESERVED: [&str; 5] = ["explore", "report", "merge", "diff", "serve"];
 
 /// Flags that judging shares with running.
 #[derive(Args, Clone, Debug, Default)]
@@ -239,6 +249,38 @@ pub(crate) struct SelftestArgs {
     /// Threads. Default: one for each processor.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+}
+
+/// Flags of `doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// The command line of the adapter, in one word: `"python3 my_adapter.py"`.
+    #[arg(value_name = "CMD")]
+    pub(crate) adapter_command: String,
+    /// The profile to open clients for. Default: the first that the adapter names.
+    #[arg(long, value_name = "P[@VARIANT]")]
+    pub(crate) profile: Option<String>,
+    /// Adds a folder of profiles and scenarios.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Vec<PathBuf>,
+    /// For people or programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// How the adapter is started and how long it may take.
+    #[command(flatten)]
+    pub(crate) adapter: AdapterArgs,
+}
+
+/// Flags of `init`.
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// The language: `python`.
+    pub(crate) language: String,
+    /// The folder to write into; it is made where there is none.
+    pub(crate) dir: PathBuf,
+    /// The profile of the SDK. Default: the first that there is.
+    #[arg(long, value_name = "P")]
+    pub(crate) profile: Option<String>,
 }
 
 fn duration(text: &str) -> Result<Micros, String> {

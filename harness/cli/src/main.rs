@@ -43,7 +43,10 @@ fn main() -> ExitCode {
         Command::Check(args) => command::check::check(&args),
         Command::Judge(args) => command::judge::judge(&args),
         Command::Selftest(args) => command::selftest::selftest(&args),
+        Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Init(args) => command::init::init(&args),
         Command::Guard { words } => return stateline_client::guard::run(&words),
+        Command::HangUp { words } => return command::doctor::hang_up(&words),
         Command::Other(words) => other(&words),
     };
     match exit {
@@ -73,7 +76,7 @@ fn other(words: &[String]) -> Result<Exit, Failure> {
     if RESERVED.contains(&name) {
         return Err(Failure::usage(format!("`stateline {name}` is not in this version")));
     }
-    let known = ["run", "list", "explain", "check", "judge", "selftest"];
+    let known = ["run", "list", "explain", "check", "judge", "selftest", "doctor", "init"];
     let near = known
         .into_iter()
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));

@@ -52,7 +52,7 @@ pub struct Adapter {
 
 /// What a client has done that later answers must fit.
 #[derive(Debug, Default)]
-struct Ledger {
+pub struct Ledger {
     calls: u32,
     dialled: BTreeSet<u32>,
 }
@@ -179,8 +179,7 @@ impl Adapter {
     /// The adapter's fault.
     pub fn turn(&mut self, client: u32, now: Micros, input: &[Input]) -> Result<Turn, Fault> {
         if let Some(ledger) = self.open.get_mut(&client) {
-            let made = input.iter().filter(|input| matches!(input, Input::Call { .. })).count();
-            ledger.calls = ledger.calls.saturating_add(u32::try_from(made).unwrap_or(u32::MAX));
+            ledger.called(input.iter().filter(|input| matches!(input, Input::Call { .. })).count());
         }
         let params = TurnParams { client, now_us: now.0, input: Inputs(input) };
         let place = |fault: Fault| fault.with(format_args!("at {now}"));
@@ -309,7 +308,16 @@ impl Adapter {
 }
 
 impl Ledger {
-    fn check(&mut self, now: Micros, turn: &Turn) -> Result<(), String> {
+    /// The application made so many calls more.
+    pub fn called(&mut self, n: usize) {
+        self.calls = self.calls.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+
+    /// Whether an answer fits what was done before.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    pub fn check(&mut self, now: Micros, turn: &Turn) -> Result<(), String> {
         if let Some(next) = turn.next {
             if next < now {
                 return Err(format!("its next timer is due at {next}, which is over"));

@@ -79,7 +79,7 @@ fn outer(words: &[OsString], parent: Option<&OwnedFd>) -> ExitCode {
         // It leaves nobody alive when it ends by itself.
         complain(GUARD_KILLED);
     }
-    last.status().map_or(ExitCode::from(NOT_STARTED), end_like)
+    last.status().map_or_else(|| ExitCode::from(NOT_STARTED), end_like)
 }
 
 /// Runs the adapter.
@@ -106,7 +106,7 @@ fn inner(words: &[OsString], parent: Option<&OwnedFd>) -> ExitCode {
         1 => complain("it left 1 process behind, which was killed"),
         left => complain(&format!("it left {left} processes behind, which were killed")),
     }
-    last.status().map_or(ExitCode::from(NOT_STARTED), end_like)
+    last.status().map_or_else(|| ExitCode::from(NOT_STARTED), end_like)
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {

@@ -5,7 +5,9 @@
 //! Invariant: a command returns its exit code and never ends the process by itself.
 
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod judge;
 mod layout;
 pub(crate) mod list;
