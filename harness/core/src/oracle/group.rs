@@ -395,12 +395,13 @@ impl Group {
                     // What withdrew the row happened before its report, and is replayed, too.
                     let effective =
                         open.withdrawn.map_or(effective, |at| effective.min(at - Micros(1)));
-                    // What follows the trigger is replayed; a permission leaves its own trigger to
-                    // the new state, too.
-                    let own = open
-                        .event()
-                        .map(|event| event.n + u32::from(open.modality == Modality::Must));
-                    self.enter(env, &mut next, state, Some(open.row), effective, own, judge);
+                    // What follows the trigger is replayed. A permission leaves its own trigger to
+                    // the new state, too; a demand that was offered as one does not pass it on.
+                    let demands = demands(&env.profile.rows[open.row].body);
+                    let cause = open.event().map(|event| {
+                        (event.n, if demands { Modality::Must } else { Modality::May })
+                    });
+                    self.enter(env, &mut next, state, Some(open.row), effective, cause, judge);
                 }
                 next
             })

@@ -36,8 +36,9 @@ impl Group {
         }
     }
 
-    /// Moves a configuration to a state, and replays in it what came after `effective`: from the
-    /// event with number `own` on where an event was the cause, for one instant holds many.
+    /// Moves a configuration to a state, and replays in it what came after `effective`: after the
+    /// event with the number of the cause where an event was one, for one instant holds many. A
+    /// permission leaves its own cause to the new state, too, as no more than a permission.
     #[expect(clippy::too_many_arguments, reason = "a move is all of these")]
     pub(super) fn enter(
         &self,
@@ -46,18 +47,22 @@ impl Group {
         state: StateIx,
         via: Option<RowIx>,
         effective: Micros,
-        own: Option<u32>,
+        cause: Option<(u32, Modality)>,
         judge: &mut Judge,
     ) {
+        let own = cause.map(|(n, _)| n + 1);
         let old = config.state;
         let stays = |row: RowIx| env.profile.rows[row].from.is_none_or(|from| from.has(state));
-        let mut offered: SmallVec<[(u32, Modality); 2]> = SmallVec::new();
+        // What was only permitted is offered once: to the state that follows the one of its cause.
+        let mut offered: SmallVec<[(u32, Modality); 2]> = cause
+            .filter(|(n, modality)| *modality != Modality::Must && *n >= config.seen)
+            .into_iter()
+            .collect();
         config.open.retain(|open| {
             if stays(open.row) {
                 return true;
             }
             left(env, open, judge);
-            // What was only permitted is offered once: to the state that follows the one of the call.
             let goes_on = |event: &Event| {
                 event.kind == "call" && (open.modality == Modality::Must || event.n >= config.seen)
             };
