@@ -102,7 +102,7 @@ impl Realm {
         if let Some(before) = before
             && resumed.is_none_or(|at| self.sessions[at].no != before)
         {
-            self.end(before, Why::Superseded);
+            self.end(before, Why::Replaced);
         }
         let id = if let Some(at) = self.resumable(login) {
             self.hear_session(now, at);
@@ -165,7 +165,8 @@ impl Realm {
         let (mut took, mut own) = (false, None);
         while let Some(old) = self.sessions.iter().find(|session| session.uid == *uid) {
             let (no, conn) = (old.no, old.conn);
-            if client.is_some() && old.client == client {
+            let is_own = client.is_some() && old.client == client;
+            if is_own {
                 own = conn;
             } else {
                 took = true;
@@ -174,7 +175,7 @@ impl Realm {
                     self.close_later(now + FAREWELL, conn, "superseded");
                 }
             }
-            self.end(no, Why::Superseded);
+            self.end(no, if is_own { Why::Replaced } else { Why::Superseded });
         }
         (took, own)
     }

@@ -41,6 +41,8 @@ pub(super) enum Why {
     Kicked,
     Logout,
     Outage,
+    /// By a newer login of the same client.
+    Replaced,
     Superseded,
 }
 
@@ -51,6 +53,7 @@ impl Why {
             Self::Kicked => "kicked",
             Self::Logout => "logout",
             Self::Outage => "outage",
+            Self::Replaced => "replaced",
             Self::Superseded => "superseded",
         }
     }
@@ -144,7 +147,8 @@ impl Realm {
         let kind = if outage { "presence.removed" } else { "presence.ended" };
         let data = Fields::new().with("uid", session.uid.clone()).with("why", why.as_str());
         self.signal(session.client, kind, data);
-        if !outage {
+        // A session that its own client replaces has not changed what an outage has cost.
+        if !matches!(why, Why::Outage | Why::Replaced) {
             self.lapsed.retain(|(uid, _)| *uid != session.uid);
         }
         for channel in session.channels {

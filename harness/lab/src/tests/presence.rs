@@ -150,6 +150,20 @@ fn a_clients_own_old_session_ends_silently() {
 }
 
 #[test]
+fn a_session_that_its_own_client_replaces_leaves_the_outage_what_it_was() {
+    let mut driver = lobby(8);
+    driver.stop_beating(ALICE);
+    driver.run(40_000);
+    driver.one("presence.removed");
+    driver.login(ALICE, 2);
+    // Nobody knows this session: the client asks again, and then enters its channels.
+    driver.login(ALICE, 3);
+    driver.forget();
+    driver.join(ALICE, 3);
+    assert!(driver.one("server.member-joined").data.flag("outage"));
+}
+
+#[test]
 fn a_logout_ends_the_session_and_then_the_connection() {
     let mut driver = lobby(7);
     driver.forget();
