@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::output::OutFolder;
 use crate::select::{SelectError, select};
 use crate::suite::{Contract, Suite};
+use indexmap::IndexMap;
 use signal_hook::consts::SIGINT;
 use smol_str::SmolStr;
 use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
@@ -95,9 +96,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     out.write(&record).map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
     if !args.judging.quiet {
         show(&record);
-        for (case, rule) in &unfired {
-            eprintln!("note: in {case} a rule of the server never fired: {rule}");
-        }
+        tell_unfired(&unfired);
         super::print(&format!("\nreport: {}\n", out.path().join("report.html").display()));
     }
     let applicable = record.totals.planned - record.totals.not_applicable;
@@ -112,6 +111,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         eprintln!("error: {why}");
     }
     Ok(exit)
+}
+
+/// Rules of the server that no request met: each case once, and not more than fit on a screen.
+fn tell_unfired(unfired: &[(SmolStr, SmolStr)]) {
+    const MOST: usize = 5;
+    let mut seen: IndexMap<&(SmolStr, SmolStr), u32> = IndexMap::new();
+    for rule in unfired {
+        *seen.entry(rule).or_default() += 1;
+    }
+    for ((case, rule), n) in seen.iter().take(MOST) {
+        let times = if *n > 1 { format!(", {n} times") } else { String::new() };
+        eprintln!("note: in {case} a rule of the server never fired{times}: {rule}");
+    }
+    if seen.len() > MOST {
+        eprintln!("note: and so in {} more cases", seen.len() - MOST);
+    }
 }
 
 fn check_time(time: &str) -> Result<(), Failure> {
