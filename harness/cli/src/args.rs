@@ -13,6 +13,7 @@ use std::path::PathBuf;
 /// Protocol conformance harness for the connection life cycle of realtime SDK clients.
 #[derive(Debug, Parser)]
 #[command(name = "stateline", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(args_override_self = true)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -26,7 +27,7 @@ output, 3 an ERROR of harness or adapter, 4 nothing to run, 5 something INCONCLU
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Play scenarios against a client and judge what it does.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List what there is.
     List(ListArgs),
     /// Explain a requirement, row, scenario, case, defect or design.
@@ -140,22 +141,21 @@ pub(crate) struct RunArgs {
 
 /// How an adapter is started and how long it may take.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Adapters")]
 pub(crate) struct AdapterArgs {
     /// The folder that the adapter runs in. Default: this one.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Adapters", value_name = "DIR")]
     pub(crate) cwd: Option<PathBuf>,
     /// Adds a variable to the adapter's environment.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(long, help_heading = "Adapters", value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
     /// Writes the adapter's messages and stderr into a file for each process, `adapter-N.log`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Adapters", value_name = "DIR")]
     pub(crate) log_dir: Option<PathBuf>,
     /// How long the adapter may take until it has answered `hello`. Default: `10s`.
-    #[arg(long, value_name = "D", value_parser = duration)]
+    #[arg(long, help_heading = "Adapters", value_name = "D", value_parser = duration)]
     pub(crate) start_timeout: Option<Micros>,
     /// How long it may take to answer anything else. Default: `5s`.
-    #[arg(long, value_name = "D", value_parser = duration)]
+    #[arg(long, help_heading = "Adapters", value_name = "D", value_parser = duration)]
     pub(crate) call_timeout: Option<Micros>,
 }
 

@@ -216,7 +216,7 @@ impl Adapter {
         if self.open.is_empty() {
             // Any answer will do, an error too.
             self.ask::<_, IgnoredAny>(Method::Echo, Some(Echo { data: "closed" }))
-                .map_err(|fault| fault.with("after its answer to `close`"))?
+                .map_err(|fault| fault.with("after `close`"))?
                 .ok();
         }
         Ok(())
@@ -350,7 +350,7 @@ impl Ledger {
                 ) => {
                     if *call >= self.calls {
                         return Err(format!(
-                            "it answers call {call}, and only {} were made so far; the first is call 0",
+                            "it completes call {call}, which was never made; so far there were {}, counted from 0",
                             self.calls
                         ));
                     }
@@ -376,7 +376,7 @@ fn read<R: DeserializeOwned>(
 ) -> Result<Result<R, (i64, String)>, Fault> {
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
-        Fault::no_message(format_args!("no UTF-8 from byte {at} on"), line, at)
+        Fault::no_message(format_args!("no UTF-8 from byte {} on", at + 1), line, at)
     })?;
     let why = match serde_json::from_str::<Answer<R>>(text) {
         // Also a list of the right length would be taken for an answer.
@@ -401,16 +401,12 @@ fn read<R: DeserializeOwned>(
 /// What is wrong with a line that is no answer. Slow, and only once in the life of a process.
 fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error>) -> Fault {
     let line = text.as_bytes();
-    let told = |error: &serde_json::Error| {
-        let words = error.to_string().replace(" at line 1 column ", " at byte ");
-        clip(&words, MOST_WORDS)
-    };
     let answer = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(answer)) => answer,
         Ok(_) => return Fault::no_message("no JSON object", line, 0),
         Err(error) => {
-            let why = told(&error);
-            return Fault::no_message(format_args!("no JSON ({why})"), line, error.column());
+            let (why, at) = (told(&error), error.column());
+            return Fault::no_message(format_args!("no JSON ({why} at byte {at})"), line, at);
         }
     };
     let method = method.as_str();
@@ -419,7 +415,7 @@ fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error
         let text = format!(
             "instead of the answer to `{method}` came method {came}; in lockstep an adapter only answers"
         );
-        return Fault::wrong(text, line, 0);
+        return Fault::wrong(text, line);
     }
     let unlike = |key: &str, wanted: &Value| match answer.get(key) {
         Some(got) if got == wanted => None,
@@ -429,15 +425,48 @@ fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error
         )),
         None => Some(format!("it has no `{key}`, which is {wanted}")),
     };
-    let what = unlike("jsonrpc", &"2.0".into()).or_else(|| unlike("id", &id.into()));
-    let what = what.unwrap_or_else(|| match (answer.get("result"), answer.get("error"), why) {
-        (Some(_), Some(error), _) if !error.is_null() => "it has both result and error".to_owned(),
-        (None, None, _) => "it has neither result nor error".to_owned(),
-        (_, _, Some(why)) => told(why),
-        _ => "its result is null; without anything to say it is {}".to_owned(),
-    });
-    let at = why.map_or(0, serde_json::Error::column);
-    Fault::wrong(format_args!("in the answer to `{method}`: {what}"), line, at)
+    let place = format!("in the answer to `{method}`");
+    let both = match (answer.get("result"), answer.get("error")) {
+        (Some(_), Some(error)) if !error.is_null() => Some("it has both result and error"),
+        (None, None) => Some("it has neither result nor error"),
+        _ => None,
+    };
+    let what = unlike("jsonrpc", &"2.0".into())
+        .or_else(|| unlike("id", &id.into()))
+        .or_else(|| both.map(str::to_owned));
+    match (what, why) {
+        (Some(what), _) => Fault::wrong(format_args!("{place}: {what}"), line),
+        (None, Some(error)) => {
+            Fault::wrong_at(format_args!("{place}: {}", told(error)), line, error.column())
+        }
+        // Of what else can be read, only this is no answer.
+        (None, None) => {
+            let what = "its result is null; with nothing to say it is {}";
+            Fault::wrong(format_args!("{place}: {what}"), line)
+        }
+    }
+}
+
+/// What the reader of JSON says, in words that whoever wrote the adapter knows.
+fn told(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let mut words = words.split(" at line 1 column ").next().unwrap_or_default().to_owned();
+    for (jargon, plain) in [
+        ("missing field", "missing key"),
+        ("duplicate field", "twice the key"),
+        ("unknown variant", "there is no"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number from 0 on"),
+        ("expected i64", "expected a whole number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected an object"),
+    ] {
+        words = words.replace(jargon, plain);
+    }
+    if let Some((before, _)) = words.split_once("expected struct ") {
+        words = format!("{before}expected an object");
+    }
+    clip(&words, MOST_WORDS)
 }
 
 fn note(log: &mut String, mark: &str, line: &[u8]) {

@@ -88,9 +88,15 @@ impl Fault {
         Self::new(FaultId::NoMessage, format!("{why}: {}", excerpt_at(line, at)))
     }
 
-    /// `at` is the byte of the line where it shows.
-    pub(crate) fn wrong(why: impl fmt::Display, line: &[u8], at: usize) -> Self {
-        Self::new(FaultId::WrongMessage, format!("{why}: {}", excerpt_at(line, at)))
+    pub(crate) fn wrong(why: impl fmt::Display, line: &[u8]) -> Self {
+        Self::new(FaultId::WrongMessage, format!("{why}: {}", excerpt(line)))
+    }
+
+    /// `at` is the byte of the line up to which it was read.
+    pub(crate) fn wrong_at(why: impl fmt::Display, line: &[u8], at: usize) -> Self {
+        let read = &line[..at.min(line.len())];
+        let text = format!("{why}, at the end of {}", excerpt_at(read, read.len()));
+        Self::new(FaultId::WrongMessage, text)
     }
 
     /// The same, said of a place or time, in the words that come before.

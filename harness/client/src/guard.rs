@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
-    kill_process, kill_process_group, pidfd_open, set_child_subreaper, setrlimit, waitpid,
+    kill_process, kill_process_group, pidfd_open, set_child_subreaper, setrlimit, wait, waitpid,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -101,10 +101,11 @@ fn inner(words: &[OsString], parent: Option<&OwnedFd>) -> ExitCode {
     };
     let steps = [(None, GRACE), (Some(Signal::TERM), GRACE), (Some(Signal::KILL), GRACE)];
     let last = watch(adapter, parent, &steps);
-    match sweep(adapter) {
-        0 => {}
-        1 => complain("it left 1 process behind, which was killed"),
-        left => complain(&format!("it left {left} processes behind, which were killed")),
+    match (sweep(adapter), last) {
+        // Who is made to end has no time to tidy up.
+        (0, _) | (_, Last::Made(_)) => {}
+        (1, _) => complain("it left 1 process behind, which was killed"),
+        (left, _) => complain(&format!("it left {left} processes behind, which were killed")),
     }
     last.status().map_or_else(|| ExitCode::from(NOT_STARTED), end_like)
 }
@@ -176,9 +177,19 @@ fn watch(child: Pid, parent: Option<&OwnedFd>, steps: &[(Option<Signal>, Duratio
     fds.extend(pidfd.iter().chain(parent).map(|process| PollFd::new(process, PollFlags::IN)));
     // Asked for nothing, the kernel still tells when the writing end is gone.
     fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::empty()));
-    wait(&mut fds, None);
-    if let Some(status) = reap(child) {
-        return Last::Ended(status);
+    wait_for(&mut fds, None);
+    let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+    let others = &fds[pidfd.iter().count()..];
+    if parent.is_some() && others.first().is_some_and(ready) {
+        // If it was the harness that is gone, nobody reads this.
+        complain(GUARD_KILLED);
+    }
+    // Whoever ends because its stdin has does not end by itself.
+    let asked = others.iter().any(ready);
+    match reap(child) {
+        Some(status) if !asked => return Last::Ended(status),
+        Some(status) => return Last::Made(Some(status)),
+        None => {}
     }
     for (signal, grace) in steps {
         if let Some(signal) = signal {
@@ -186,7 +197,7 @@ fn watch(child: Pid, parent: Option<&OwnedFd>, steps: &[(Option<Signal>, Duratio
         }
         let mut fds: Vec<PollFd<'_>> =
             pidfd.iter().map(|process| PollFd::new(process, PollFlags::IN)).collect();
-        wait(&mut fds, Some(*grace));
+        wait_for(&mut fds, Some(*grace));
         if let Some(status) = reap(child) {
             return Last::Made(Some(status));
         }
@@ -195,7 +206,7 @@ fn watch(child: Pid, parent: Option<&OwnedFd>, steps: &[(Option<Signal>, Duratio
 }
 
 /// Waits until one of them is ready.
-fn wait(fds: &mut [PollFd<'_>], longest: Option<Duration>) {
+fn wait_for(fds: &mut [PollFd<'_>], longest: Option<Duration>) {
     let longest = longest.and_then(|longest| Timespec::try_from(longest).ok());
     while let Err(Errno::INTR) = poll(fds, longest.as_ref()) {}
 }
@@ -209,6 +220,14 @@ fn sweep(child: Pid) -> usize {
     let mut killed = BTreeSet::new();
     let deadline = Instant::now() + SWEEP;
     loop {
+        // Reap whatever has ended; no child at all means that nothing is left.
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return killed.len(),
+            }
+        }
         for Descendant { pid, .. } in descendants(getpid()) {
             if pid != child && kill_process(pid, Signal::KILL).is_ok() {
                 killed.insert(pid.as_raw_nonzero());
@@ -216,24 +235,18 @@ fn sweep(child: Pid) -> usize {
         }
         // At one blow, so that those which multiply cannot outrun it.
         let _ = kill_process_group(child, Signal::KILL);
-        // Reap whatever has ended; no child at all means that nothing is left.
-        loop {
-            match waitpid(None, WaitOptions::NOHANG) {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(_) => return killed.len(),
-            }
-        }
         if Instant::now() > deadline {
             return killed.len();
         }
-        wait(&mut [], Some(Duration::from_millis(1)));
+        wait_for(&mut [], Some(Duration::from_millis(1)));
     }
 }
 
 /// Kills a guard that does not answer, after everything below it: dead, it would reap no more.
 pub(crate) fn uproot(guard: &mut Child) -> Option<ExitStatus> {
     if let Some(pid) = pid_of(guard) {
+        // It would take the death of the inner guard for the adapter's doing.
+        let _ = kill_process(pid, Signal::STOP);
         let deadline = Instant::now() + SWEEP;
         loop {
             let below = descendants(pid);
@@ -243,7 +256,7 @@ pub(crate) fn uproot(guard: &mut Child) -> Option<ExitStatus> {
             for Descendant { pid, .. } in below {
                 let _ = kill_process(pid, Signal::KILL);
             }
-            wait(&mut [], Some(Duration::from_millis(1)));
+            wait_for(&mut [], Some(Duration::from_millis(1)));
         }
     }
     let _ = guard.kill();
@@ -318,7 +331,10 @@ fn end_like(status: WaitStatus) -> ExitCode {
     let signal = status.terminating_signal().unwrap_or(9);
     if let Some(signal) = Signal::from_named_raw(signal) {
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-        let _ = kill_process(getpid(), signal);
+        // The runtime catches the first SIGSEGV or SIGBUS, and returns to what would cause it again.
+        for _ in 0..2 {
+            let _ = kill_process(getpid(), signal);
+        }
     }
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(NOT_STARTED))
 }

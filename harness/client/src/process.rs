@@ -7,7 +7,7 @@
 //! [`Process`] is gone, so is everything that it started.
 
 use crate::command::Command;
-use crate::fault::{Fault, FaultId, excerpt};
+use crate::fault::{Fault, FaultId, clip, excerpt};
 use crate::guard::{CANNOT_START, GUARD, GUARD_KILLED, NOT_STARTED, symptom, uproot};
 use crate::protocol::{LONGEST_LINE, Method};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 
 /// How much of stderr is kept: the last of it.
 const MOST_STDERR: usize = 64 << 10;
+/// How many characters of what a guard says are shown.
+const MOST_WORDS: usize = 600;
 /// How often a wait looks whether the harness was asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an adapter may take to end after `bye`.
@@ -167,7 +169,7 @@ impl Process {
 
     fn unasked(&self) -> Fault {
         let line = self.inbox.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let text = format!("a line that nothing had asked for: {}", excerpt(line));
+        let text = format!("an unasked line after the last answer: {}", excerpt(line));
         Fault::new(FaultId::WrongMessage, text)
     }
 
@@ -297,7 +299,7 @@ impl Process {
         let mut rest = String::new();
         for line in all.split_inclusive('\n') {
             if let Some(word) = line.strip_prefix(GUARD) {
-                self.words.push(excerpt(word.trim_end().as_bytes()));
+                self.words.push(clip(word.trim_end(), MOST_WORDS));
                 // Guards begin a new line, whether or not they have to.
                 rest.pop();
             } else {

@@ -205,6 +205,25 @@ fn what_the_document_shows_is_valid_and_every_kind_is_shown() {
 }
 
 #[test]
+fn the_session_of_the_guide_is_valid() {
+    let guide = include_str!("../../docs/adapters.md");
+    let requests = validator("request");
+    let (mut asked, mut n) = (Json::Null, 0);
+    for line in guide.lines() {
+        if let Some(line) = line.strip_prefix("→ ") {
+            asked = serde_json::from_str(line).unwrap();
+            check(&requests, &asked);
+        } else if let Some(line) = line.strip_prefix("← ") {
+            let answer: Json = serde_json::from_str(line).unwrap();
+            check(&validator(&format!("{}Answer", asked["method"].as_str().unwrap())), &answer);
+            assert_eq!((&answer["id"], n), (&asked["id"], asked["id"].as_u64().unwrap()));
+            n += 1;
+        }
+    }
+    assert_eq!(n, 9);
+}
+
+#[test]
 fn the_tables_of_the_document_show_every_kind_of_the_schema() {
     let schema = schema();
     let kinds = ["input", "seen", "output"].map(|name| schema["$defs"][name]["oneOf"].clone());

@@ -8,7 +8,8 @@ use super::print;
 use crate::Failure;
 use crate::args::InitArgs;
 use crate::exit::Exit;
-use crate::suite::Suite;
+use crate::suite::{Contract, Suite};
+use smol_str::SmolStr;
 use stateline_reports::text::{shell_quote, visible};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,13 +21,12 @@ const LANGUAGES: [(&str, &[(&str, &str)]); 1] = [(
     &[
         ("adapter.py", include_str!("../../templates/python/adapter.py")),
         ("demo_sdk.py", include_str!("../../templates/python/demo_sdk.py")),
-        (
-            "stateline_adapter.py",
-            include_str!("../../../../fixtures/clients/python/stateline_adapter.py"),
-        ),
+        (KIT, include_str!("../../../../fixtures/clients/python/stateline_adapter.py")),
         ("README.md", include_str!("../../templates/python/README.md")),
     ],
 )];
+/// The file that is copied as it is.
+const KIT: &str = "stateline_adapter.py";
 /// The profile that the templates are written for.
 const TEMPLATE_PROFILE: &str = "agora-rtm-1x";
 
@@ -36,7 +36,7 @@ pub(crate) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         .iter()
         .find_map(|(name, files)| (*name == args.language).then_some(*files))
         .ok_or_else(|| Failure::usage(unknown(&args.language)))?;
-    let profile = profile(args.profile.as_deref())?;
+    let contract = contract(args.profile.as_deref())?;
     let taken: Vec<String> = files
         .iter()
         .map(|(name, _)| args.dir.join(name))
@@ -49,7 +49,7 @@ pub(crate) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         let hint = "nothing was written; name another folder, or move them away";
         return Err(Failure::usage(format!("{files}: there already; {hint}")));
     }
-    let commands = Commands::new(&args.dir);
+    let template = Template::new(&args.dir, &contract);
     let cannot = |path: &Path, error: io::Error| {
         Failure::usage(format!("cannot write {}: {error}", path.display()))
     };
@@ -57,7 +57,7 @@ pub(crate) fn init(args: &InitArgs) -> Result<Exit, Failure> {
     let mut said = String::from("wrote\n");
     for (name, text) in files {
         let path = args.dir.join(name);
-        let text = commands.fill(&text.replace(TEMPLATE_PROFILE, &profile));
+        let text = if *name == KIT { (*text).to_owned() } else { template.fill(text) };
         OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -69,9 +69,9 @@ pub(crate) fn init(args: &InitArgs) -> Result<Exit, Failure> {
         said.push('\n');
     }
     said.push_str("next\n");
-    for command in [&commands.doctor, &commands.run] {
+    for command in ["@DOCTOR@", "@RUN@"] {
         said.push_str("  ");
-        said.push_str(command);
+        said.push_str(&template.fill(command));
         said.push('\n');
     }
     print(&said);
@@ -88,48 +88,54 @@ fn unknown(language: &str) -> String {
 }
 
 /// The profile that was asked for; the first that there is, if none was.
-fn profile(asked: Option<&str>) -> Result<String, Failure> {
+fn contract(asked: Option<&str>) -> Result<Contract, Failure> {
     let suite = Suite::new(&[]).map_err(Failure::usage)?;
-    let all = suite.profiles();
-    match asked {
-        None => Ok(all.into_iter().next().unwrap_or_else(|| TEMPLATE_PROFILE.to_owned())),
-        Some(asked) if all.iter().any(|have| have == asked) => Ok(asked.to_owned()),
-        // Says which there are.
-        Some(asked) => Err(suite.read(&[asked.to_owned()]).map_or_else(
-            Failure::usage,
-            |_| Failure::usage(format!("`{asked}` is no profile")),
-        )),
-    }
+    let asked = asked.map(str::to_owned).or_else(|| suite.profiles().into_iter().next());
+    let mut contracts = suite.read(asked.as_slice()).map_err(Failure::usage)?;
+    contracts.pop().ok_or_else(|| Failure::usage("there is no profile to write an adapter for"))
 }
 
-/// What to type next, for an adapter in this folder.
-struct Commands {
-    doctor: String,
-    run: String,
-    fill: [(&'static str, String); 6],
-}
+/// What stands in the place of the holes of the templates.
+struct Template(Vec<(&'static str, String)>);
 
-impl Commands {
-    fn new(dir: &Path) -> Self {
+impl Template {
+    /// For an adapter in this folder.
+    fn new(dir: &Path, contract: &Contract) -> Self {
         let script = dir.join("adapter.py").display().to_string();
         let adapter = shell_quote(&format!("python3 {}", shell_quote(&script)));
-        let doctor = format!("stateline doctor {adapter}");
         let run = |what: &str| format!("stateline run{what} --client {adapter}");
-        Self {
-            doctor: doctor.clone(),
-            run: run(" login/accepted"),
-            fill: [
-                ("@DOCTOR@", doctor),
-                ("@RUN@", run(" login/accepted")),
-                ("@FAIL@", run(" 'network-drop/reported*'")),
-                ("@EXPLAIN@", "stateline explain login".to_owned()),
-                ("@DEBUG@", run(" --debug login/accepted")),
-                ("@ALL@", run("")),
-            ],
-        }
+        Self(vec![
+            ("@DOCTOR@", format!("stateline doctor {adapter}")),
+            ("@RUN@", run(" login/accepted")),
+            ("@FAIL@", run(" 'network-drop/reported*'")),
+            ("@DEBUG@", run(" --debug login/accepted")),
+            ("@ALL@", run("")),
+            ("@WORDS@", words(contract)),
+            (TEMPLATE_PROFILE, contract.profile.id.to_string()),
+        ])
     }
 
     fn fill(&self, text: &str) -> String {
-        self.fill.iter().fold(text.to_owned(), |text, (hole, with)| text.replace(hole, with))
+        self.0.iter().fold(text.to_owned(), |text, (hole, with)| text.replace(hole, with))
     }
+}
+
+/// The words of a profile, as rows of a table: what is called, and what may be told.
+fn words(contract: &Contract) -> String {
+    let names = &contract.profile.names;
+    let code = |words: &mut dyn Iterator<Item = &SmolStr>| {
+        words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    };
+    let calls = names.calls.iter().map(|(op, method)| {
+        let spelled = method.spellings.first().unwrap_or(op);
+        let args = code(&mut method.args.iter());
+        format!("| call | `{spelled}` | {args} |\n")
+    });
+    let told = names.enums.iter().flat_map(|(kind, values)| {
+        values.values().map(move |(name, spellings)| {
+            let spelled = code(&mut std::iter::once(name).chain(spellings));
+            format!("| {kind} | {name} | {spelled} |\n")
+        })
+    });
+    calls.chain(told).collect::<String>().trim_end().to_owned()
 }

@@ -9,7 +9,7 @@ from demo_sdk import DemoSdk
 from stateline_adapter import Client, serve
 
 # FILL IN 1/5: who your client is, and what it lacks. Reports show name and version. Cases that call a
-# method of `unsupported` are not applicable; spell it as `stateline explain` does, or as your SDK does.
+# method of `unsupported` are not applicable. README.md lists the methods of the profile.
 ABOUT = dict(
     name="demo-sdk",
     version="1.0.0",

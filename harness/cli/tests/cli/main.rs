@@ -6,7 +6,12 @@
 //! Invariant: every test writes into a folder of its own and leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test panics where its premise does not hold")]
 
+mod adapters;
+mod doctor;
+mod hostile;
+mod init;
 mod listings;
+mod lockstep;
 mod program;
 mod recorded;
 mod refusals;
