@@ -27,7 +27,7 @@ pub(crate) enum Client {
     /// In this process.
     Builtin(Builtin),
     /// In processes of its own.
-    Adapters(Adapters),
+    Adapters(Box<Adapters>),
 }
 
 impl Client {
@@ -65,14 +65,14 @@ impl Client {
                 eprintln!("  stderr: {}", stateline_reports::text::visible(line, &[]));
             }
         }
-        Ok(Self::Adapters(adapters))
+        Ok(Self::Adapters(Box::new(adapters)))
     }
 
     /// Where the clients of cases come from.
     pub(crate) fn source(&self) -> &dyn Source {
         match self {
             Self::Builtin(builtin) => builtin,
-            Self::Adapters(adapters) => adapters,
+            Self::Adapters(adapters) => &**adapters,
         }
     }
 
@@ -130,7 +130,9 @@ impl Client {
 pub(crate) fn command(line: &str, args: &AdapterArgs) -> Result<Command, Failure> {
     let words = split(line)
         .map_err(|why| Failure::usage(format!("the command `{line}` is wrong: {why}")))?;
-    let own = std::env::current_exe()
+    // By this link also while the file is replaced by a newer build.
+    let own = PathBuf::from("/proc/self/exe");
+    let own = if own.exists() { Ok(own) } else { std::env::current_exe() }
         .map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(vec![own.into(), "__guard".into(), "--".into()], words);
     if let Some(folder) = args.cwd.as_ref().filter(|folder| !folder.is_dir()) {

@@ -5,12 +5,16 @@
 //! Invariant: what is written here is valid under `protocol.schema.json`, and whatever that schema
 //! allows an adapter to send is read here.
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Observation, Output, Turn};
 use stateline_core::value::Fields;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The versions that are spoken here, newest first.
 pub const VERSIONS: [u32; 1] = [1];
@@ -258,9 +262,28 @@ impl From<Idle> for Turn {
     }
 }
 
+/// An object, and nothing else: serde would read a list of the right length, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        from.deserialize_any(OnlyMaps(PhantomData))
+    }
+}
+
 /// One output; keys may come in any order, and those that its kind does not have are ignored.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "AnyOutput")]
+#[serde(try_from = "Object<AnyOutput>")]
 struct OneOutput(Output);
 
 #[derive(Deserialize)]
@@ -285,27 +308,27 @@ enum Kind {
     Unsupported,
 }
 
-impl TryFrom<AnyOutput> for OneOutput {
+impl TryFrom<Object<AnyOutput>> for OneOutput {
     type Error = &'static str;
 
-    fn try_from(any: AnyOutput) -> Result<Self, Self::Error> {
+    fn try_from(Object(any): Object<AnyOutput>) -> Result<Self, Self::Error> {
         let AnyOutput { kind, conn, call, text, event, data } = any;
         Ok(Self(match kind {
-            Kind::Dial => Output::Dial { conn: conn.ok_or("a `dial` has a `conn`")? },
-            Kind::Close => Output::Close { conn: conn.ok_or("a `close` has a `conn`")? },
+            Kind::Dial => Output::Dial { conn: conn.ok_or("a `dial` needs a `conn`")? },
+            Kind::Close => Output::Close { conn: conn.ok_or("a `close` needs a `conn`")? },
             Kind::Send => Output::Send {
-                conn: conn.ok_or("a `send` has a `conn`")?,
-                text: text.ok_or("a `send` has a `text`")?,
+                conn: conn.ok_or("a `send` needs a `conn`")?,
+                text: text.ok_or("a `send` needs a `text`")?,
             },
             Kind::State => {
-                let data = data.ok_or("a `state` has `data`")?;
-                data.get("state").ok_or("the `data` of a `state` has a `state`")?;
+                let data = data.ok_or("a `state` needs `data`")?;
+                data.get("state").ok_or("the `data` of a `state` needs a `state`")?;
                 Output::Observe(Observation::State(data))
             }
             Kind::Result => {
-                let data = data.ok_or("a `result` has `data`")?;
-                data.get("code").ok_or("the `data` of a `result` has a `code`")?;
-                let call = call.ok_or("a `result` has a `call`")?;
+                let data = data.ok_or("a `result` needs `data`")?;
+                data.get("code").ok_or("the `data` of a `result` needs a `code`")?;
+                let call = call.ok_or("a `result` needs a `call`")?;
                 Output::Observe(Observation::Result { call, data })
             }
             Kind::Event => Output::Observe(Observation::Event {
@@ -313,7 +336,7 @@ impl TryFrom<AnyOutput> for OneOutput {
                 data: data.unwrap_or_default(),
             }),
             Kind::Unsupported => Output::Observe(Observation::Unsupported {
-                call: call.ok_or("an `unsupported` has a `call`")?,
+                call: call.ok_or("an `unsupported` needs a `call`")?,
             }),
         }))
     }
@@ -331,9 +354,18 @@ pub struct Answer<R> {
     /// What it would ask for.
     pub method: Option<SmolStr>,
     /// What was asked for.
+    #[serde(default, deserialize_with = "object")]
     pub result: Option<R>,
     /// Why it cannot be done.
     pub error: Option<ErrorObject>,
+}
+
+fn object<'de, R, D>(from: D) -> Result<Option<R>, D::Error>
+where
+    R: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Ok(Option::<Object<R>>::deserialize(from)?.map(|Object(result)| result))
 }
 
 /// Why something cannot be done.

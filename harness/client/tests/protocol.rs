@@ -278,6 +278,8 @@ fn what_the_schema_forbids_is_not_read() {
         json!({ "output": [{ "kind": "send", "text": "x" }], "next_us": null }),
         json!({ "output": [{ "kind": "close" }], "next_us": null }),
         json!({ "output": {}, "next_us": null }),
+        json!([[], null]),
+        json!({ "output": [["dial", 1, null, null, null, null]], "next_us": null }),
     ] {
         let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result });
         assert!(!schema.is_valid(&answer), "{answer}");

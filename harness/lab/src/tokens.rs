@@ -207,7 +207,7 @@ impl TokenBook {
                 text = text.replace(entry.minted.text.as_str(), &label);
             }
         }
-        text.into()
+        without_beginnings(&text).into()
     }
 
     /// A field as a trace may show it.
@@ -226,6 +226,24 @@ impl TokenBook {
     }
 }
 
+/// Masks beginnings of tokens in a text that was cut: who reads `lab1.alice.17…` has most of one.
+fn without_beginnings(text: &str) -> String {
+    let mut parts = text.split(PREFIX);
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || "\"'\\,;<>[]{}()".contains(c));
+        let rest = part.split_at(end.unwrap_or(part.len())).1;
+        if part[..part.len() - rest.len()].ends_with('…') {
+            masked.push_str("<token>…");
+            masked.push_str(rest);
+        } else {
+            masked.push_str(PREFIX);
+            masked.push_str(part);
+        }
+    }
+    masked
+}
+
 fn has_token(text: &str) -> bool {
     text.contains(PREFIX) || text.contains(MALFORMED)
 }
@@ -235,6 +253,14 @@ mod tests {
     use super::*;
 
     const EPOCH: u64 = 1_700_000_000_000;
+
+    #[test]
+    fn the_beginning_of_a_token_is_masked_where_a_text_was_cut() {
+        let book = TokenBook::new(EPOCH);
+        assert_eq!(book.redact("{\"token\":\"lab1.alice.170000…"), "{\"token\":\"<token>…");
+        assert_eq!(book.redact("lab1.a… and lab1.b…, lab1. is"), "<token>… and <token>…, lab1. is");
+        assert_eq!(book.redact("lab1.alice.1.2 stays"), "lab1.alice.1.2 stays");
+    }
 
     fn mint(book: &mut TokenBook, kind: &str, life: Option<Micros>) -> Minted {
         book.mint(Micros::ZERO, 0, "alice", &"alice".into(), kind, life).unwrap()

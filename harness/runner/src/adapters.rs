@@ -302,7 +302,7 @@ impl Hired<'_> {
                 }
                 if let Err(fault) = adapter.close(*client) {
                     is_broken = true;
-                    ended.broken.get_or_insert(broken(&fault));
+                    ended.broken.get_or_insert_with(|| broken(&fault));
                 }
             }
             let mut stderr = adapter.take_stderr();

@@ -25,7 +25,7 @@ use stateline_lab::world::{Setup, Sink, World};
 /// More rounds at one instant than this are a client that never gets idle.
 const MOST_ROUNDS: u32 = 1_000;
 /// More instants in one case than this are a client that lives on its own timers.
-const MOST_INSTANTS: u32 = 500_000;
+const MOST_INSTANTS: u32 = 100_000;
 /// More events in one case than this are a client that floods.
 const MOST_EVENTS: u32 = 200_000;
 /// How long a case goes on after its script, so that reactions to the last step are seen.
@@ -403,6 +403,8 @@ impl Engine<'_> {
         match broken {
             Broken::Interrupted => self.interrupted = true,
             Broken::Fault(why) => {
+                // It shows what the adapter wrote, and that may be a frame with a token.
+                let why = self.world.redact(&why).to_string();
                 self.conduct.error.get_or_insert(why);
             }
         }

@@ -102,7 +102,7 @@ impl Template {
     /// For an adapter in this folder.
     fn new(dir: &Path, contract: &Contract) -> Self {
         let script = dir.join("adapter.py").display().to_string();
-        let adapter = shell_quote(&format!("python3 {}", shell_quote(&script)));
+        let adapter = quoted(&format!("python3 {}", shell_quote(&script)));
         let run = |what: &str| format!("stateline run{what} --client {adapter}");
         Self(vec![
             ("@DOCTOR@", format!("stateline doctor {adapter}")),
@@ -118,6 +118,12 @@ impl Template {
     fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (hole, with)| text.replace(hole, with))
     }
+}
+
+/// One word for a shell that holds words in quotes of their own.
+fn quoted(words: &str) -> String {
+    let plain = |c: char| !c.is_control() && !"\"$`\\!".contains(c);
+    if words.chars().all(plain) { format!("\"{words}\"") } else { shell_quote(words) }
 }
 
 /// The words of a profile, as rows of a table: what is called, and what may be told.

@@ -91,6 +91,8 @@ impl Site {
 
     fn arguments(&self, client: &str, more: &[&str]) -> Vec<String> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
+        // Python compiles its files once for all runs, and into no folder of the sources.
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
         let own = [
             "run",
             "--client",
@@ -101,6 +103,10 @@ impl Site {
             &format!("HOSTILE_ONCE={}", path("once")),
             "--env",
             &format!("HOSTILE_PIPE={}", path("fifo")),
+            "--env",
+            &format!("PYTHONPYCACHEPREFIX={}", compiled.display()),
+            "--env",
+            "PYTHONDONTWRITEBYTECODE=",
             "--jobs",
             "1",
         ];

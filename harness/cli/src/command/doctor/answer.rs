@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 /// The number that an answer has to have.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Id {
-    /// That of the request; none where it was taken for no JSON.
+    /// That of the request.
     Is(u64),
+    /// The same; none in an error, where the request was taken for no JSON.
+    Unread(u64),
     /// None, because the request's cannot be read.
     Null,
-    /// Either.
-    Any(u64),
 }
 
 /// An answer.
@@ -59,12 +59,12 @@ pub(super) fn read(text: &str, id: Id) -> Result<Came, Misfit> {
     }
     let got = answer.get("id");
     let (fits, wanted) = match id {
-        Id::Is(n) => {
-            let misread = got == Some(&Value::Null) && answer.contains_key("error");
-            (misread || got == Some(&n.into()), n.to_string())
+        Id::Is(n) => (got == Some(&n.into()), n.to_string()),
+        Id::Unread(n) => {
+            let unread = got == Some(&Value::Null) && answer.contains_key("error");
+            (unread || got == Some(&n.into()), n.to_string())
         }
         Id::Null => (got == Some(&Value::Null), "null".to_owned()),
-        Id::Any(n) => (got == Some(&n.into()) || got == Some(&Value::Null), format!("{n} or null")),
     };
     if !fits {
         let got = got.map_or_else(|| "missing".to_owned(), Value::to_string);

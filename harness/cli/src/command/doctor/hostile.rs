@@ -10,6 +10,7 @@ use super::clients::{SEED, UID};
 use super::finding::{Outcome, Tried};
 use super::patient::Patient;
 use serde_json::{Value, json};
+use stateline_client::protocol::TimeMode;
 
 /// The line is no JSON.
 const NO_JSON: i64 = -32_700;
@@ -67,12 +68,17 @@ pub(super) fn no_request(patient: &mut Patient<'_>) -> Tried<Outcome> {
     for line in ["[]", "5", "null", "\"text\"", "[1,2]"] {
         refused(patient, line.as_bytes(), Id::Null, NO_REQUEST)?;
     }
-    let id = patient.number()?;
-    let no_method = format!(r#"{{"jsonrpc":"2.0","id":{id}}}"#);
-    refused(patient, no_method.as_bytes(), Id::Any(id), NO_REQUEST)?;
-    let id = patient.number()?;
-    let no_version = format!(r#"{{"id":{id},"method":"echo","params":{{"data":1}}}}"#);
-    refused(patient, no_version.as_bytes(), Id::Any(id), NO_REQUEST)?;
+    for request in [
+        json!({ "jsonrpc": "2.0" }),
+        json!({ "jsonrpc": "2.0", "method": 7 }),
+        json!({ "method": "echo", "params": { "data": 1 } }),
+        json!({ "jsonrpc": "1.0", "method": "echo", "params": { "data": 1 } }),
+    ] {
+        let id = patient.number()?;
+        let mut line = request;
+        line["id"] = json!(id);
+        refused(patient, line.to_string().as_bytes(), Id::Is(id), NO_REQUEST)?;
+    }
     Ok(Outcome::well())
 }
 
@@ -166,12 +172,49 @@ pub(super) fn no_client(patient: &mut Patient<'_>) -> Tried<Outcome> {
     Ok(Outcome::well())
 }
 
-/// A number that a client has.
+/// A number that a client has, or had.
 pub(super) fn opened_twice(patient: &mut Patient<'_>) -> Tried<Outcome> {
     let client = patient.fresh()?;
     patient.turn(client, 0, &[])?;
     let again = patient.opening(client, UID, SEED);
     refused_request(patient, "open", Some(&again), BAD_PARAMS)?;
     patient.turn(client, 0, &[])?;
+    if patient.hello.reuse {
+        patient.close(client)?;
+        refused_request(patient, "open", Some(&again), BAD_PARAMS)?;
+    }
+    Ok(Outcome::well())
+}
+
+/// A profile or a time mode that `hello` did not name.
+pub(super) fn not_offered(patient: &mut Patient<'_>) -> Tried<Outcome> {
+    patient.room()?;
+    let opening = |patient: &mut Patient<'_>| {
+        let number = patient.next_client();
+        patient.opening(number, UID, SEED)
+    };
+    let mut profile = opening(patient);
+    profile["profile"] = json!("stateline-no-such-profile");
+    refused_request(patient, "open", Some(&profile), BAD_PARAMS)?;
+    let mut time = opening(patient);
+    // A mode that there is, unless it offers that, too.
+    let real = patient.hello.time.contains(&TimeMode::Real);
+    time["time"] = json!(if real { "stateline-no-such-time" } else { "real" });
+    refused_request(patient, "open", Some(&time), BAD_PARAMS)?;
+    Ok(Outcome::well())
+}
+
+/// A time that goes back.
+pub(super) fn time_goes_back(patient: &mut Patient<'_>) -> Tried<Outcome> {
+    let client = patient.fresh()?;
+    let next = patient.turn(client, 0, &[])?.next;
+    let later = next.map_or(1_000, |next| next.min(1_000));
+    if later == 0 {
+        return Ok(Outcome::NotClaimed);
+    }
+    patient.turn(client, later, &[])?;
+    let back = json!({ "client": client, "now_us": later - 1, "input": [] });
+    refused_request(patient, "turn", Some(&back), BAD_PARAMS)?;
+    patient.turn(client, later, &[])?;
     Ok(Outcome::well())
 }

@@ -66,7 +66,7 @@ macro_rules! checks {
 /// All checks, in the order in which they are made.
 const CHECKS: &[Spec] = checks! {
     "start" "unknown-version" [] start::unknown_version,
-        "refuses versions that it cannot know, and goes on";
+        "refuses versions that it cannot know";
     "start" "picks-version" [] start::picks_version, "picks its version among others";
     "start" "keys" [] start::keys, "`hello` has known keys alone";
     "start" "profiles" [] start::profiles, "its profiles are known";
@@ -90,6 +90,8 @@ const CHECKS: &[Spec] = checks! {
     "messages" "long-lines" ["echo"] requests::long_lines, "a line may be long";
     "messages" "line-ends" ["echo"] requests::line_ends, "a line may end with CR LF";
     "messages" "empty-lines" ["echo"] requests::empty_lines, "an empty line means nothing";
+    "messages" "notifications" ["echo"] requests::notifications,
+        "a line without `id` is not answered";
     "messages" "uids" ["turn"] requests::uids, "a user may be called anything";
     "messages" "largest-numbers" ["echo" "quiet-hour" "close"] requests::largest_numbers,
         "numbers may be as large as the protocol allows";
@@ -103,8 +105,12 @@ const CHECKS: &[Spec] = checks! {
     "messages" "no-input" ["echo" "turn"] hostile::no_input, "an input that is none: -32602";
     "messages" "no-client" ["echo" "turn" "close"] hostile::no_client,
         "a client that is not open: -32602";
-    "messages" "opened-twice" ["echo" "turn"] hostile::opened_twice,
-        "a client that is open already: -32602";
+    "messages" "opened-twice" ["echo" "turn" "close"] hostile::opened_twice,
+        "a number that was used before: -32602";
+    "messages" "not-offered" ["echo" "turn"] hostile::not_offered,
+        "a profile or time mode that it did not name: -32602";
+    "messages" "time-goes-back" ["echo" "turn"] hostile::time_goes_back,
+        "a time that goes back: -32602";
 
     "messages" "dials" ["calls"] frames::dialling, "a call makes it dial";
     "messages" "odd-frames" ["dials" "echo"] frames::odd_frames, "frames may hold any text";

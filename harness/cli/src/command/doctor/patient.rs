@@ -314,7 +314,7 @@ impl<'a> Patient<'a> {
     pub(super) fn ask(&mut self, method: &str, params: Option<&Value>) -> Tried<Came> {
         let id = self.number()?;
         let line = request(id, method, params);
-        self.send(line.as_bytes(), Id::Is(id))
+        self.send(line.as_bytes(), Id::Unread(id))
     }
 
     /// Asks for a result.

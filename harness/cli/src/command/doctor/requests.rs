@@ -137,7 +137,7 @@ fn strange_keys(patient: &mut Patient<'_>) -> Tried<()> {
     let data = json!("data");
     let mut line = json!({ "jsonrpc": "2.0", "id": id, "method": "echo" });
     line["params"] = strange(json!({ "data": data }));
-    match patient.send(strange(line).to_string().as_bytes(), Id::Is(id))? {
+    match patient.send(strange(line).to_string().as_bytes(), Id::Unread(id))? {
         Came::Result(result) => patient.same_data(&result, &data)?,
         Came::Error(..) => return Err(patient.fault("it answered with an error", "")),
     }
@@ -157,7 +157,7 @@ fn strange_keys(patient: &mut Patient<'_>) -> Tried<()> {
 /// Sends an `echo` that is written in an unusual way.
 fn odd_echo(patient: &mut Patient<'_>, data: &Value, line: impl Fn(u64) -> String) -> Tried<()> {
     let id = patient.number()?;
-    match patient.send(line(id).as_bytes(), Id::Is(id))? {
+    match patient.send(line(id).as_bytes(), Id::Unread(id))? {
         Came::Result(result) => patient.same_data(&result, data),
         Came::Error(code, message) => Err(patient.fault(
             format!("it answered with error {code}: {message}"),
@@ -227,12 +227,30 @@ pub(super) fn empty_lines(patient: &mut Patient<'_>) -> Tried<Outcome> {
     let id = patient.number()?;
     let line = format!("\n\n{}", request(id, "echo", Some(&json!({ "data": "x" }))));
     // What comes for an empty line would come first.
-    match patient.send(line.as_bytes(), Id::Any(id))? {
+    match patient.send(line.as_bytes(), Id::Unread(id))? {
         Came::Result(_) => Ok(Outcome::well()),
         Came::Error(..) => {
             let halt = patient.fault("it answered an empty line", "skip lines that are empty");
             patient.lose();
             Err(halt)
+        }
+    }
+}
+
+/// A request without a number is a notification.
+pub(super) fn notifications(patient: &mut Patient<'_>) -> Tried<Outcome> {
+    let id = patient.number()?;
+    let echo = json!({ "data": "x" });
+    let silent = json!({ "jsonrpc": "2.0", "method": "echo", "params": echo });
+    // What comes for it would come first, and without a number.
+    let line = format!("{silent}\n{}", request(id, "echo", Some(&echo)));
+    let help = "answer nothing to a line without `id`";
+    match patient.provoke(line.as_bytes(), Id::Is(id)) {
+        Ok(Came::Result(_)) => Ok(Outcome::well()),
+        Ok(Came::Error(..)) => Err(patient.fault("it answered with an error", help)),
+        Err(halt) => {
+            patient.lose();
+            Err(halt.advise(help))
         }
     }
 }

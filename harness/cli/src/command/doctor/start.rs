@@ -75,7 +75,7 @@ impl Stranger {
     }
 }
 
-/// Offered versions that it cannot know, it says so, and goes on.
+/// Offered versions that it cannot know, it says so.
 pub(super) fn unknown_version(patient: &mut Patient<'_>) -> Tried<Outcome> {
     let mut stranger = Stranger::start(patient)?;
     let help = format!("answer with error {WRONG_VERSION} if none of `versions` is spoken here");
@@ -88,10 +88,6 @@ pub(super) fn unknown_version(patient: &mut Patient<'_>) -> Tried<Outcome> {
             return Err(stranger.fault("it took a version that it cannot know", &help));
         }
     }
-    let came = stranger.greet(patient, 1, &VERSIONS).map_err(|halt| {
-        halt.advise("go on after the error: the next `hello` may offer another version")
-    })?;
-    stranger.chosen(&came)?;
     Ok(Outcome::well())
 }
 

@@ -194,6 +194,7 @@ class Adapter:
         self.clients = {}
         self.used = set()
         self.answers = 0
+        self.profile = None
 
     def hello(self, params):
         versions = params["versions"]
@@ -220,10 +221,13 @@ class Adapter:
             about["time"] = ["real"]
         if "typo-unsupported" in BAD:
             about["unsupported"].append("joinWithCompletions")
+        self.profile = about["profiles"][0]
         return about
 
     def open(self, params):
         number, uid = need(params, "client", int), need(params, "uid", str)
+        if "any-profile" not in BAD and (params["profile"], params["time"]) != (self.profile, "lockstep"):
+            raise Refused(-32602, "neither is offered here")
         if "open-fails" in BAD:
             raise RuntimeError("no licence")
         if "open-unsupported" in BAD:
@@ -250,6 +254,8 @@ class Adapter:
 
     def turn(self, params):
         client = self.client(params)
+        if need(params, "now_us", int) < client.now and "back-in-time" not in BAD:
+            raise Refused(-32602, "time goes back")
         if "shares" in BAD and len(self.clients) > 1:
             client.random = next(iter(self.clients.values())).random
         if "turn-fails" in BAD:
@@ -310,11 +316,13 @@ class Adapter:
                     raise SystemExit(7)
                 code = -32603 if "one-code" in BAD else -32700
                 raise Refused(code, "no JSON") from None
-            if not isinstance(request, dict) or "method" not in request or "jsonrpc" not in request:
+            number = request.get("id") if isinstance(request, dict) else None
+            if number is None or request.get("jsonrpc") != "2.0" or not isinstance(request.get("method"), str):
                 if "silent-to-strangers" in BAD:
                     return None
+                if isinstance(request, dict) and number is None and "answers-notifications" not in BAD:
+                    return None
                 raise Refused(-32600, "no request")
-            number = request.get("id")
             run = getattr(self, request["method"] or "none", None)
             if request["method"] not in ("hello", "open", "turn", "echo", "close", "bye"):
                 raise Refused(-32603 if "no-method" in BAD else -32601, "no such method")
@@ -346,7 +354,7 @@ def main():
         print("odd SDK 1.0", flush=True)
     adapter = Adapter()
     for line in sys.stdin.buffer:
-        if "strict-order" in BAD and not line.strip().startswith((b'{"jsonrpc":', b'{"id":')) and line.startswith(b"{"):
+        if "strict-order" in BAD and line.startswith((b'{"params"', b"{ ")):
             line = b"{"
         if "short-lines" in BAD and len(line) > 65_536:
             line = b"{"
