@@ -249,6 +249,10 @@ pub(crate) fn answer(record: &RunRecord, outline: &Outline<'_>) -> (crate::text:
                 "The client violates {violated}, seen in {fail} of {applicable} applicable cases."
             ),
         )
+    } else if totals.error > 0 && totals.error == applicable {
+        let said =
+            "No case could be played to its end: the harness or the adapter failed in all of them.";
+        (Mark::ERROR, said.to_owned())
     } else if totals.error > 0 {
         (
             Mark::ERROR,

@@ -204,7 +204,7 @@ pub(crate) struct ListArgs {
 /// Flags of `explain`.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
-    /// The id of a requirement, row, scenario, case, defect or design.
+    /// The id of a profile (its words), requirement, row, state, stimulus, scenario, case, defect or design.
     pub(crate) id: String,
     /// Adds a folder of profiles and scenarios.
     #[arg(long, value_name = "DIR")]

@@ -72,6 +72,11 @@ fn known<'a>(
 }
 
 impl ClientSpec {
+    /// Whether it is a reference client.
+    pub(crate) const fn is_builtin(&self) -> bool {
+        matches!(self, Self::Builtin { .. })
+    }
+
     /// As it was given.
     #[must_use]
     pub(crate) fn text(&self) -> String {

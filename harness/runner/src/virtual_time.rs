@@ -54,8 +54,8 @@ pub struct Stage<'p> {
 pub trait Watch: Sync {
     /// Something was written into the trace.
     fn event(&self, event: &Event);
-    /// A client has had its turn; what it did comes next, as events. `next` is when it wants the next
-    /// one.
+    /// A client has had its turn; what it did in it were the events before this. `next` is when it
+    /// wants the next one.
     fn turn(&self, now: Micros, client: &str, next: Option<Micros>);
 }
 
@@ -374,10 +374,8 @@ impl Engine<'_> {
                 return false;
             }
         };
-        slot.next = turn.next;
-        if let Some(watch) = self.watch {
-            watch.turn(self.now, &self.case.clients[at].name, turn.next);
-        }
+        let next = turn.next;
+        slot.next = next;
         for output in turn.output {
             match output {
                 Output::Observe(Observation::Unsupported { call }) => {
@@ -394,6 +392,9 @@ impl Engine<'_> {
                     world.output(*now, at, output, &mut Outlet { recorder, slots });
                 }
             }
+        }
+        if let Some(watch) = self.watch {
+            watch.turn(self.now, &self.case.clients[at].name, next);
         }
         true
     }

@@ -28,6 +28,7 @@ const NEAREST: usize = 3;
 
 /// Something that has an id.
 enum Thing<'a> {
+    Profile(&'a Contract),
     Requirement(&'a Contract, ReqIx),
     Row(&'a Contract, RowIx),
     State(&'a Contract, StateIx),
@@ -65,6 +66,7 @@ fn things(contracts: &[Contract]) -> Vec<(SmolStr, Thing<'_>)> {
     let mut all = Vec::new();
     for contract in contracts {
         let profile = &contract.profile;
+        all.push((profile.id.clone(), Thing::Profile(contract)));
         let requirements = profile.requirements.iter().enumerate();
         all.extend(
             requirements.map(|(ix, requirement)| {
@@ -139,6 +141,7 @@ fn nearest<'a>(asked: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> 
 
 fn tell(page: &mut Page, suite: &Suite, contracts: &[Contract], thing: &Thing<'_>) {
     match *thing {
+        Thing::Profile(contract) => profile(page, contract),
         Thing::Requirement(contract, ix) => requirement::tell(page, contract, ix),
         Thing::Row(contract, ix) => row::tell(page, suite, contract, ix),
         Thing::State(contract, ix) => state(page, contract, ix),
@@ -154,6 +157,33 @@ fn tell(page: &mut Page, suite: &Suite, contracts: &[Contract], thing: &Thing<'_
             page.text(design.text);
             page.labelled("play it", &format!("stateline run --client builtin/{}", design.id));
         }
+    }
+}
+
+/// The words of a profile: what is called, and how what is told may be spelled.
+fn profile(page: &mut Page, contract: &Contract) {
+    let profile = &contract.profile;
+    page.title(&format!("{}: profile", profile.id));
+    let document = &profile.document;
+    page.text(&format!("{}, {}, {}", document.title, document.product, document.platform));
+    page.listed(
+        "calls",
+        profile.names.calls.iter().map(|(name, method)| {
+            let spelled = method.spellings.first().unwrap_or(name);
+            format!("{spelled}({})", method.args.join(", "))
+        }),
+    );
+    for (kind, values) in &profile.names.enums {
+        page.listed(
+            kind,
+            values.values().map(|(name, spellings)| {
+                if spellings.is_empty() {
+                    name.to_string()
+                } else {
+                    format!("{name}: {}", spellings.join(", "))
+                }
+            }),
+        );
     }
 }
 

@@ -42,8 +42,14 @@ impl Live {
             [] => Err(Failure::usage(format!("--debug {id}: no selected case has this id"))),
             several => {
                 let shown: Vec<&str> = several.iter().take(8).map(SmolStr::as_str).collect();
+                let more = several.len() - shown.len();
+                let more = if more == 0 {
+                    String::new()
+                } else {
+                    format!("\n  and {more} more: `stateline list cases` shows all")
+                };
                 Err(Failure::usage(format!(
-                    "--debug {id}: {} cases have it in their id, say which:\n  {}",
+                    "--debug {id}: {} cases have it in their id, say which:\n  {}{more}",
                     several.len(),
                     shown.join("\n  ")
                 )))
@@ -63,6 +69,10 @@ fn line(at: Micros, who: &str, plane: &str, text: &str) {
 
 impl Watch for Live {
     fn event(&self, event: &Event) {
+        // What the note at the beginning holds stands in the script and in the summary.
+        if event.data.text("note") == Some("begin") {
+            return;
+        }
         let fields: Vec<String> = event_fields(event)
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))

@@ -113,7 +113,10 @@ fn judge_code(
         expected: format!(
             "{}: {}",
             env.profile.rows[call.row].title,
-            constraint("code", want).unwrap_or_default()
+            match want {
+                Constraint::Register(register) => format!("code {}", config.registers[*register]),
+                want => constraint("code", want).unwrap_or_default(),
+            }
         ),
         observed: describe(event),
         trace: (call.event.n, event.n),
@@ -137,7 +140,7 @@ fn judge_code(
                 judge.satisfy(env.profile, req);
             }
         } else if let Some(req) = preferred {
-            judge.warn(env.profile, env.settings, breach(req, prefer));
+            return judge.not_preferred(env.profile, env.settings, breach(req, prefer));
         }
     }
     false

@@ -81,6 +81,21 @@ impl Judge {
         self.graded(profile, settings, breach, Strictness::Should);
     }
 
+    /// Something else than what is preferred: a warning, and with `--strict` a breach of a SHOULD.
+    pub(super) fn not_preferred(
+        &mut self,
+        profile: &Profile,
+        settings: &Settings,
+        breach: Breach<'_>,
+    ) -> bool {
+        // Of a MUST, only a part is preferred; that part stays a warning.
+        let at_most = match profile.requirements[breach.req].strictness {
+            Strictness::Should => Strictness::Must,
+            _ => Strictness::Should,
+        };
+        self.graded(profile, settings, breach, at_most)
+    }
+
     fn graded(
         &mut self,
         profile: &Profile,

@@ -37,7 +37,21 @@ pub(super) fn describe(event: &Event) -> String {
             format!("{} {}", name.trim_end_matches("_ms"), shorten(&value.to_string()))
         })
         .collect();
-    in_brackets(text, &fields)
+    let strange: Vec<String> =
+        [("state", "raw"), ("code", "raw"), ("event", "raw"), ("reason", "raw-reason")]
+            .into_iter()
+            .filter(|_| event.plane == Plane::Control)
+            .filter_map(|(name, raw)| event.data.get(name).zip(event.data.get(raw)))
+            // What the profile knows has its own name, and another word under `raw`.
+            .filter(|(name, raw)| name == raw)
+            .map(|(_, raw)| shorten(&raw.to_string()))
+            .collect();
+    let text = in_brackets(text, &fields);
+    if strange.is_empty() {
+        text
+    } else {
+        format!("{text}; the profile does not know the word {}", strange.join(" or "))
+    }
 }
 
 fn in_brackets(text: String, fields: &[String]) -> String {
