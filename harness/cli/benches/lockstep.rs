@@ -78,8 +78,8 @@ impl Cast for TimedCast<'_> {
         turn
     }
 
-    fn end(self: Box<Self>, redact: &dyn Fn(&str) -> SmolStr) -> Ended {
-        self.0.end(redact)
+    fn end(self: Box<Self>, spoilt: bool, redact: &dyn Fn(&str) -> SmolStr) -> Ended {
+        self.0.end(spoilt, redact)
     }
 }
 

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// A timer later than this after now was set on another clock.
 const FARTHEST: Micros = Micros::from_secs(366 * 24 * 60 * 60);
+/// More dials in one turn than this are a loop without a pause.
+const MOST_DIALS: usize = 1_000;
 /// How much of the messages of a case is kept for a log.
 const MOST_LOG: usize = 16 << 20;
 /// More than this in one case is a flood, though each of its lines may be honest.
@@ -53,7 +55,8 @@ pub struct Adapter {
 /// What a client has done that later answers must fit.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    calls: u32,
+    /// For each call whether it has completed.
+    calls: Vec<bool>,
     dialled: BTreeSet<u32>,
 }
 
@@ -310,7 +313,7 @@ impl Adapter {
 impl Ledger {
     /// The application made so many calls more.
     pub fn called(&mut self, n: usize) {
-        self.calls = self.calls.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+        self.calls.resize(self.calls.len() + n, false);
     }
 
     /// Whether an answer fits what was done before.
@@ -328,6 +331,11 @@ impl Ledger {
                     "its next timer is due in {years} years: `next_us` counts from the start of the case, not from 1970"
                 ));
             }
+        }
+        let dials =
+            turn.output.iter().filter(|output| matches!(output, Output::Dial { .. })).count();
+        if dials > MOST_DIALS {
+            return Err(format!("it dials {dials} connections at once"));
         }
         for output in &turn.output {
             match output {
@@ -348,10 +356,17 @@ impl Ledger {
                 Output::Observe(
                     Observation::Result { call, .. } | Observation::Unsupported { call },
                 ) => {
-                    if *call >= self.calls {
+                    let Some(done) = self.calls.get_mut(*call as usize) else {
                         return Err(format!(
                             "it completes call {call}, which was never made; so far there were {}, counted from 0",
-                            self.calls
+                            self.calls.len()
+                        ));
+                    };
+                    let lacking =
+                        matches!(output, Output::Observe(Observation::Unsupported { .. }));
+                    if std::mem::replace(done, true) && lacking {
+                        return Err(format!(
+                            "it says that call {call} is unsupported, which has completed before"
                         ));
                     }
                 }

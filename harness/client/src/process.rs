@@ -150,12 +150,19 @@ impl Process {
                 return Err(Fault::new(FaultId::Interrupted, "the run was interrupted"));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            if left.is_some_and(|left| left.is_zero()) && !self.has_news() {
                 let symptom = self.symptom(!unsent.is_empty());
                 return Err(Fault::hung(method, limit.unwrap_or_default(), &symptom));
             }
             self.wait(!unsent.is_empty(), left.map_or(LOOK, |left| left.min(LOOK)));
         }
+    }
+
+    /// Whether something has come meanwhile: who was not let run must not say that nobody answered.
+    fn has_news(&mut self) -> bool {
+        let (n, ended) = (self.inbox.len(), self.ended[0]);
+        self.wait(false, Duration::ZERO);
+        (n, ended) != (self.inbox.len(), self.ended[0])
     }
 
     /// Drops the line that was given out last. What stands behind it nobody asked for.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Observation, Output, Turn};
-use stateline_core::value::Fields;
+use stateline_core::value::{Fields, Value};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -321,13 +321,18 @@ impl TryFrom<Object<AnyOutput>> for OneOutput {
                 text: text.ok_or("a `send` needs a `text`")?,
             },
             Kind::State => {
-                let data = data.ok_or("a `state` needs `data`")?;
-                data.get("state").ok_or("the `data` of a `state` needs a `state`")?;
+                let mut data = data.ok_or("a `state` needs `data`")?;
+                if !word(&mut data, "state")? {
+                    return Err("the `data` of a `state` needs a `state`");
+                }
+                word(&mut data, "reason")?;
                 Output::Observe(Observation::State(data))
             }
             Kind::Result => {
-                let data = data.ok_or("a `result` needs `data`")?;
-                data.get("code").ok_or("the `data` of a `result` needs a `code`")?;
+                let mut data = data.ok_or("a `result` needs `data`")?;
+                if !word(&mut data, "code")? {
+                    return Err("the `data` of a `result` needs a `code`");
+                }
                 let call = call.ok_or("a `result` needs a `call`")?;
                 Output::Observe(Observation::Result { call, data })
             }
@@ -340,6 +345,19 @@ impl TryFrom<Object<AnyOutput>> for OneOutput {
             }),
         }))
     }
+}
+
+/// Whether there is a word of the SDK in this field. A number is whole, however it is written.
+fn word(data: &mut Fields, name: &'static str) -> Result<bool, &'static str> {
+    #[expect(clippy::cast_possible_truncation, reason = "looked at before")]
+    let whole = match data.get(name) {
+        None | Some(Value::Null) => return Ok(false),
+        Some(Value::Text(_) | Value::Int(_)) => return Ok(true),
+        Some(Value::Num(n)) if n.fract() == 0.0 && n.abs() < LARGEST as f64 => *n as i64,
+        Some(_) => return Err("a state, reason or code is a text or a whole number"),
+    };
+    data.set(SmolStr::new_static(name), Value::Int(whole));
+    Ok(true)
 }
 
 /// An answer: `result` or `error`. With a method it is no answer.

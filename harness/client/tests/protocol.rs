@@ -72,8 +72,10 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 fn output() -> impl Strategy<Value = Output> {
+    let word =
+        || prop_oneof![any::<i64>().prop_map(Value::Int), any::<String>().prop_map(Value::from)];
     let with = |key: &'static str| {
-        (fields(), value()).prop_map(move |(mut fields, value)| {
+        (fields(), word()).prop_map(move |(mut fields, value)| {
             fields.set(key.into(), value);
             fields
         })
@@ -279,6 +281,10 @@ fn what_the_schema_forbids_is_not_read() {
         json!({ "output": [{ "kind": "close" }], "next_us": null }),
         json!({ "output": {}, "next_us": null }),
         json!([[], null]),
+        json!({ "output": [{ "kind": "state", "data": { "state": null } }], "next_us": null }),
+        json!({ "output": [{ "kind": "state", "data": { "state": 1.5 } }], "next_us": null }),
+        json!({ "output": [{ "kind": "state", "data": { "state": 1, "reason": [] } }], "next_us": null }),
+        json!({ "output": [{ "kind": "result", "call": 0, "data": { "code": true } }], "next_us": null }),
         json!({ "output": [["dial", 1, null, null, null, null]], "next_us": null }),
     ] {
         let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result });

@@ -207,7 +207,7 @@ impl TokenBook {
                 text = text.replace(entry.minted.text.as_str(), &label);
             }
         }
-        without_beginnings(&text).into()
+        mask(&text)
     }
 
     /// A field as a trace may show it.
@@ -226,22 +226,23 @@ impl TokenBook {
     }
 }
 
-/// Masks beginnings of tokens in a text that was cut: who reads `lab1.alice.17…` has most of one.
-fn without_beginnings(text: &str) -> String {
+/// Masks whatever has the shape of a token, or of the beginning of one: tokens of another case, or of a
+/// text that was cut.
+#[must_use]
+pub fn mask(text: &str) -> SmolStr {
     let mut parts = text.split(PREFIX);
     let mut masked = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part.find(|c: char| c.is_whitespace() || "\"'\\,;<>[]{}()".contains(c));
-        let rest = part.split_at(end.unwrap_or(part.len())).1;
-        if part[..part.len() - rest.len()].ends_with('…') {
-            masked.push_str("<token>…");
-            masked.push_str(rest);
-        } else {
-            masked.push_str(PREFIX);
-            masked.push_str(part);
+        let end = part.find(|c: char| c.is_whitespace() || "\"'`\\,;<>[]{}()".contains(c));
+        let (token, rest) = part.split_at(end.unwrap_or(part.len()));
+        match token.strip_suffix('…') {
+            _ if token.is_empty() => masked.push_str(PREFIX),
+            Some(_) => masked.push_str("<token unknown>…"),
+            None => masked.push_str("<token unknown>"),
         }
+        masked.push_str(rest);
     }
-    masked
+    masked.into()
 }
 
 fn has_token(text: &str) -> bool {
@@ -255,11 +256,10 @@ mod tests {
     const EPOCH: u64 = 1_700_000_000_000;
 
     #[test]
-    fn the_beginning_of_a_token_is_masked_where_a_text_was_cut() {
+    fn what_looks_like_a_token_is_masked() {
         let book = TokenBook::new(EPOCH);
-        assert_eq!(book.redact("{\"token\":\"lab1.alice.170000…"), "{\"token\":\"<token>…");
-        assert_eq!(book.redact("lab1.a… and lab1.b…, lab1. is"), "<token>… and <token>…, lab1. is");
-        assert_eq!(book.redact("lab1.alice.1.2 stays"), "lab1.alice.1.2 stays");
+        assert_eq!(book.redact("{\"token\":\"lab1.a.17…"), "{\"token\":\"<token unknown>…");
+        assert_eq!(book.redact("lab1.b.1.2, and lab1. is"), "<token unknown>, and lab1. is");
     }
 
     fn mint(book: &mut TokenBook, kind: &str, life: Option<Micros>) -> Minted {

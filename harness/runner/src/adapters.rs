@@ -16,6 +16,7 @@ use stateline_core::profile::Profile;
 use stateline_core::scenario::{Act, Case, ClientIx};
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Open, Turn};
+use stateline_lab::tokens::mask;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -121,7 +122,7 @@ impl Adapters {
     }
 
     fn note(&self, notes: Vec<String>) {
-        lock(&self.notes).extend(notes);
+        lock(&self.notes).extend(notes.iter().map(|note| mask(note).to_string()));
     }
 
     fn start(&self, worker: &mut Worker) -> Result<Adapter, (Broken, String)> {
@@ -135,14 +136,21 @@ impl Adapters {
             return Err((Broken::Fault(text), String::new()));
         }
         match self.settings.start() {
-            Ok(adapter) => {
+            Ok(adapter) if self.hello.as_ref().is_ok_and(|first| first == adapter.hello()) => {
                 worker.failed_starts = 0;
                 Ok(adapter)
+            }
+            Ok(adapter) => {
+                worker.failed_starts += 1;
+                let Farewell { notes, stderr } = adapter.kill();
+                self.note(notes);
+                let why = "adapter-wrong-message: in the answer to `hello`: it says something else than the first process did";
+                Err((Broken::Fault(why.to_owned()), mask(&stderr).to_string()))
             }
             Err((fault, farewell)) => {
                 worker.failed_starts += 1;
                 self.note(farewell.notes);
-                Err((broken(&fault), farewell.stderr))
+                Err((broken(&fault), mask(&farewell.stderr).to_string()))
             }
         }
     }
@@ -226,7 +234,7 @@ impl Source for Adapters {
             case: case.id.clone(),
             adapters: Vec::new(),
             members: Vec::new(),
-            broken: None,
+            broken: Vec::new(),
         };
         for open in clients {
             let most = hired.adapters.last().map_or(0, |adapter| adapter.hello().clients as usize);
@@ -237,7 +245,7 @@ impl Source for Adapters {
                     None => match self.start(&mut mine) {
                         Ok(adapter) => adapter,
                         Err(error) => {
-                            hired.release(&mut mine, &|text| text.into());
+                            hired.release(&mut mine, false, &mask);
                             return Err(failed(error));
                         }
                     },
@@ -248,12 +256,15 @@ impl Source for Adapters {
             match hired.adapters[at].open(&profile.id, profile.variant.as_deref(), open) {
                 Ok(Ok(client)) => hired.members.push((at, client)),
                 Ok(Err(why)) => {
-                    hired.release(&mut mine, &|text| text.into());
-                    return Err(Refusal::NotApplicable(why));
+                    let Ended { broken, stderr } = hired.release(&mut mine, false, &mask);
+                    return Err(match broken {
+                        Some(broken) => Refusal::Broken(broken, stderr),
+                        None => Refusal::NotApplicable(why, stderr),
+                    });
                 }
                 Err(fault) => {
-                    hired.broken = Some(at);
-                    let ended = hired.release(&mut mine, &|text| text.into());
+                    hired.broken.push(at);
+                    let ended = hired.release(&mut mine, false, &mask);
                     return Err(Refusal::Broken(broken(&fault), ended.stderr));
                 }
             }
@@ -285,17 +296,22 @@ struct Hired<'s> {
     adapters: Vec<Adapter>,
     /// For each client of the case its process and its number there.
     members: Vec<(usize, u32)>,
-    /// The process that is of no further use.
-    broken: Option<usize>,
+    /// Processes that are of no further use.
+    broken: Vec<usize>,
 }
 
 impl Hired<'_> {
     /// Throws the clients away, and keeps what can be used again.
-    fn release(&mut self, worker: &mut Worker, redact: &dyn Fn(&str) -> SmolStr) -> Ended {
+    fn release(
+        &mut self,
+        worker: &mut Worker,
+        spoilt: bool,
+        redact: &dyn Fn(&str) -> SmolStr,
+    ) -> Ended {
         let mut ended = Ended::default();
         let members = std::mem::take(&mut self.members);
         for (at, mut adapter) in std::mem::take(&mut self.adapters).into_iter().enumerate() {
-            let mut is_broken = self.broken == Some(at);
+            let mut is_broken = spoilt || self.broken.contains(&at);
             for (_, client) in members.iter().filter(|(process, _)| *process == at) {
                 if is_broken {
                     break;
@@ -317,7 +333,8 @@ impl Hired<'_> {
             };
             stderr.push_str(&farewell.stderr);
             let stderr = redact(&stderr);
-            let told = farewell.notes.iter().map(|note| format!("in {}: {note}", self.case));
+            let told =
+                farewell.notes.iter().map(|note| format!("in {}: {}", self.case, redact(note)));
             self.home.note(told.collect());
             self.home.log(self.worker, &self.case, &redact(&messages), &stderr);
             ended.stderr.push_str(&stderr);
@@ -330,14 +347,14 @@ impl Cast for Hired<'_> {
     fn turn(&mut self, client: ClientIx, now: Micros, input: Vec<Input>) -> Result<Turn, Broken> {
         let (at, number) = self.members[client];
         self.adapters[at].turn(number, now, &input).map_err(|fault| {
-            self.broken = Some(at);
+            self.broken.push(at);
             broken(&fault)
         })
     }
 
-    fn end(mut self: Box<Self>, redact: &dyn Fn(&str) -> SmolStr) -> Ended {
+    fn end(mut self: Box<Self>, spoilt: bool, redact: &dyn Fn(&str) -> SmolStr) -> Ended {
         let home = self.home;
         let mut mine = lock(&home.workers[self.worker % home.workers.len()]);
-        self.release(&mut mine, redact)
+        self.release(&mut mine, spoilt, redact)
     }
 }

@@ -6,7 +6,7 @@
 //! Invariant: the oracle sees exactly what the trace holds, in its order.
 
 use crate::virtual_time::Watch;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 use stateline_core::oracle::Oracle;
 use stateline_core::profile::Profile;
 use stateline_core::scenario::{CaseClient, ClientIx};
@@ -105,18 +105,14 @@ impl<'p> Recorder<'p> {
             Observation::Result { call, data } => {
                 let op = op_of(call).unwrap_or_else(|| SmolStr::new_static("unknown"));
                 let mut all = Fields::new().with("op", op.clone()).with("call", call);
-                for (name, value) in data.iter() {
-                    all.set(name.clone(), value.clone());
-                }
+                add(&mut all, &data, &["op", "call"]);
                 names.normalise(&names.code_enum(&op), "code", "raw", &mut all);
                 result = Some((call, all.get("code").cloned().unwrap_or_default()));
                 ("result", all)
             }
             Observation::Event { event, data } => {
                 let mut all = Fields::new().with("event", event);
-                for (name, value) in data.iter() {
-                    all.set(name.clone(), value.clone());
-                }
+                add(&mut all, &data, &["event"]);
                 names.normalise("event", "event", "raw", &mut all);
                 ("event", all)
             }
@@ -145,5 +141,17 @@ impl<'p> Recorder<'p> {
     pub fn end(self) -> (Oracle<'p>, SmolStr, u32, Vec<Event>) {
         let events = if self.keep { self.events } else { Vec::new() };
         (self.oracle, self.digest.to_hex(), self.n, events)
+    }
+}
+
+/// Adds what a client told to what we know ourselves; its keys of those names get a name of their own.
+fn add(all: &mut Fields, data: &Fields, ours: &[&str]) {
+    for (name, value) in data.iter() {
+        let name = if ours.contains(&name.as_str()) {
+            format_smolstr!("data.{name}")
+        } else {
+            name.clone()
+        };
+        all.set(name, value.clone());
     }
 }

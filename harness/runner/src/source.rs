@@ -41,15 +41,16 @@ pub trait Cast {
     /// Why it cannot go on.
     fn turn(&mut self, client: ClientIx, now: Micros, input: Vec<Input>) -> Result<Turn, Broken>;
 
-    /// Throws them away. `redact` replaces what must not be shown.
-    fn end(self: Box<Self>, redact: &dyn Fn(&str) -> SmolStr) -> Ended;
+    /// Throws them away, and what they live in, too, where the case was `spoilt` by a fault. `redact`
+    /// replaces what must not be shown.
+    fn end(self: Box<Self>, spoilt: bool, redact: &dyn Fn(&str) -> SmolStr) -> Ended;
 }
 
 /// Why there are no clients for a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// They cannot be made as the case wants them.
-    NotApplicable(String),
+    /// They cannot be made as the case wants them; with what was written to stderr.
+    NotApplicable(String, String),
     /// They should be there, and are not; with what was written to stderr.
     Broken(Broken, String),
 }
@@ -80,7 +81,7 @@ impl Cast for InProcess {
         Ok(self.0[client].turn(now, input))
     }
 
-    fn end(self: Box<Self>, _redact: &dyn Fn(&str) -> SmolStr) -> Ended {
+    fn end(self: Box<Self>, _spoilt: bool, _redact: &dyn Fn(&str) -> SmolStr) -> Ended {
         Ended::default()
     }
 }

@@ -132,7 +132,9 @@ fn run_one(
     record.events = n_events;
     record.trace = trace;
     record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr };
-    record.not_applicable = not_applicable;
+    // Who has done something wrong before cannot take it back by lacking something.
+    record.not_applicable =
+        not_applicable.filter(|_| conduct.error.is_none() && judged.findings.is_empty());
     if record.not_applicable.is_none() {
         let (verdict, reason, requirements) =
             conclude(stage.profile, &judged, &case.named, &conduct);

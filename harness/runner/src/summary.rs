@@ -29,7 +29,9 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
             (None, Some(_)) => &mut totals.not_applicable,
             (None, None) => &mut totals.not_run,
         } += 1;
-        totals.warnings += case.warnings.len() as u64;
+        if says_something(case) {
+            totals.warnings += case.warnings.len() as u64;
+        }
         totals.flaky +=
             u64::from(case.attempts.iter().any(|attempt| Some(attempt.verdict) != case.verdict));
         if case.verdict.is_some() {
@@ -40,11 +42,16 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
     totals
 }
 
+/// An ERROR says nothing about the client, whatever was seen before it.
+fn says_something(case: &CaseRecord) -> bool {
+    case.verdict != Some(Verdict::Error)
+}
+
 /// What the run says about every requirement of a profile. `lacks` is what the client cannot show.
 #[must_use]
 pub fn coverage(profile: &Profile, cases: &[CaseRecord], lacks: &[SmolStr]) -> Vec<Coverage> {
     let mut decided: FxHashMap<&SmolStr, (Judgement, Vec<SmolStr>)> = FxHashMap::default();
-    for case in cases.iter().filter(|case| case.profile == profile.id) {
+    for case in cases.iter().filter(|case| case.profile == profile.id && says_something(case)) {
         for record in &case.requirements {
             let entry = decided.entry(&record.id).or_insert((record.judgement, Vec::new()));
             if record.judgement > entry.0 {
@@ -94,8 +101,8 @@ const fn status(judgement: Judgement) -> CoverageStatus {
 #[must_use]
 pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord {
     let mut seen: FxHashMap<(&str, &str), (u32, u32)> = FxHashMap::default();
-    for cell in cases.iter().filter(|case| case.profile == profile.id).flat_map(|case| &case.cells)
-    {
+    let told = cases.iter().filter(|case| case.profile == profile.id && says_something(case));
+    for cell in told.flat_map(|case| &case.cells) {
         let entry = seen.entry((&cell.state, &cell.stimulus)).or_default();
         entry.0 += 1;
         entry.1 += u32::from(cell.violated);

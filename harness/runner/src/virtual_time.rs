@@ -28,6 +28,8 @@ const MOST_ROUNDS: u32 = 1_000;
 const MOST_INSTANTS: u32 = 100_000;
 /// More events in one case than this are a client that floods.
 const MOST_EVENTS: u32 = 200_000;
+/// Longest nested value of a client that is kept, in bytes of JSON.
+const MOST_NESTED: usize = 64 << 10;
 /// How long a case goes on after its script, so that reactions to the last step are seen.
 pub(crate) const TAIL: Micros = Micros::from_millis(1_500);
 /// How long a case may go on after its script at most.
@@ -175,7 +177,10 @@ pub fn play(
             engine.cast = Some(cast);
             engine.run(&mut draw);
         }
-        Err(Refusal::NotApplicable(why)) => engine.not_applicable = Some(why),
+        Err(Refusal::NotApplicable(why, stderr)) => {
+            engine.stderr = stderr;
+            engine.not_applicable = Some(why);
+        }
         Err(Refusal::Broken(broken, stderr)) => {
             engine.stderr = stderr;
             engine.breaks(broken);
@@ -208,10 +213,6 @@ impl Engine<'_> {
         let mut over: Option<Micros> = None;
         for _ in 0..MOST_INSTANTS {
             if !self.instant(draw) || self.not_applicable.is_some() {
-                return;
-            }
-            if self.recorder.n_events() > MOST_EVENTS {
-                self.conduct.error = Some(format!("flood: more than {MOST_EVENTS} events"));
                 return;
             }
             let mut until = None;
@@ -255,8 +256,11 @@ impl Engine<'_> {
             busy |= self.steps(draw);
             for at in 0..self.slots.len() {
                 busy |= self.turn(at);
+                if self.is_over() {
+                    return false;
+                }
             }
-            if self.conduct.error.is_some() || self.interrupted {
+            if self.is_over() {
                 return false;
             }
             if !busy {
@@ -265,6 +269,11 @@ impl Engine<'_> {
         }
         self.conduct.error = Some(self.restless());
         false
+    }
+
+    /// Nothing more can come of the case.
+    fn is_over(&self) -> bool {
+        self.conduct.error.is_some() || self.interrupted || self.not_applicable.is_some()
     }
 
     /// Who keeps an instant from ending.
@@ -377,6 +386,10 @@ impl Engine<'_> {
         let next = turn.next;
         slot.next = next;
         for output in turn.output {
+            if self.recorder.n_events() > MOST_EVENTS {
+                self.breaks(Broken::Fault(format!("flood: more than {MOST_EVENTS} events")));
+                return false;
+            }
             match output {
                 Output::Observe(Observation::Unsupported { call }) => {
                     let op = self.slots[at]
@@ -385,6 +398,7 @@ impl Engine<'_> {
                         .map_or("it", |call| call.op.as_str())
                         .to_owned();
                     self.not_applicable = Some(format!("the client does not support {op}"));
+                    return false;
                 }
                 Output::Observe(seen) => self.observe(at, seen),
                 output => {
@@ -425,18 +439,35 @@ impl Engine<'_> {
 
     /// What a client says, with every minted token replaced by its label.
     fn redacted(&self, seen: Observation) -> Observation {
-        let fields = |mut data: Fields| {
-            for value in data.values_mut() {
-                if let Value::Text(text) = value {
-                    *text = self.world.redact(text);
-                }
-            }
-            data
+        let fields = |data: Fields| {
+            let field = |(name, value): (&SmolStr, &Value)| {
+                let value = match value {
+                    Value::Text(text) => Value::Text(self.world.redact(text)),
+                    Value::Json(json) => {
+                        let text = json.to_string();
+                        let shown = self.world.redact(&text);
+                        if text.len() > MOST_NESTED {
+                            Value::from(
+                                shown.chars().take(MOST_NESTED).chain(['…']).collect::<String>(),
+                            )
+                        } else if shown == text {
+                            value.clone()
+                        } else {
+                            Value::Text(shown)
+                        }
+                    }
+                    other => other.clone(),
+                };
+                (self.world.redact(name), value)
+            };
+            data.iter().map(field).collect()
         };
         match seen {
             Observation::State(data) => Observation::State(fields(data)),
             Observation::Result { call, data } => Observation::Result { call, data: fields(data) },
-            Observation::Event { event, data } => Observation::Event { event, data: fields(data) },
+            Observation::Event { event, data } => {
+                Observation::Event { event: self.world.redact(&event), data: fields(data) }
+            }
             other => other,
         }
     }
@@ -452,7 +483,19 @@ impl Engine<'_> {
             let Some(cast) = &mut self.cast else { return };
             let name = &self.case.clients[at].name;
             match cast.turn(at, self.now, Vec::new()) {
-                Ok(turn) if turn.output.is_empty() => {}
+                Ok(turn) if turn.output.is_empty() && turn.next == self.slots[at].next => {}
+                Ok(turn) if turn.output.is_empty() => {
+                    let told = |next: Option<Micros>| {
+                        next.map_or_else(|| "never".to_owned(), |next| next.to_string())
+                    };
+                    let text = format!(
+                        "adapter-not-idle: {name} had said that its next timer was due at {}, and says {} when asked at {}",
+                        told(self.slots[at].next),
+                        told(turn.next),
+                        self.now
+                    );
+                    self.conduct.error.get_or_insert(text);
+                }
                 Ok(turn) => {
                     let said = self.slots[at].next.map_or_else(
                         || "that it had no timer".to_owned(),
@@ -463,7 +506,7 @@ impl Engine<'_> {
                         "adapter-not-idle: {name} had said {said}, and did {n} more things when asked at {}",
                         self.now
                     );
-                    self.conduct.error = Some(text);
+                    self.conduct.error.get_or_insert(text);
                 }
                 Err(broken) => self.breaks(broken),
             }
@@ -472,16 +515,14 @@ impl Engine<'_> {
 
     fn end(mut self) -> Played {
         self.conduct.missed = self.script.missed().map(ToString::to_string);
-        let went_well = |engine: &Self| {
-            engine.conduct.error.is_none() && !engine.interrupted && engine.not_applicable.is_none()
-        };
-        if went_well(&self) {
+        if !self.is_over() {
             self.make_sure();
         }
         if let Some(cast) = self.cast.take() {
-            let Ended { broken, stderr } = cast.end(&|text| self.world.redact(text));
+            let spoilt = self.conduct.error.is_some() || self.interrupted;
+            let Ended { broken, stderr } = cast.end(spoilt, &|text| self.world.redact(text));
             self.stderr.push_str(&stderr);
-            if let Some(broken) = broken.filter(|_| went_well(&self)) {
+            if let Some(broken) = broken {
                 self.breaks(broken);
             }
         }

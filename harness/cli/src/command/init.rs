@@ -145,3 +145,15 @@ fn words(contract: &Contract) -> String {
     });
     calls.chain(told).collect::<String>().trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_quoted_as_plainly_as_can_be() {
+        assert_eq!(quoted("python3 a.py"), "\"python3 a.py\"");
+        assert_eq!(quoted("python3 'a b.py'"), "\"python3 'a b.py'\"");
+        assert_eq!(quoted("python3 $HOME"), "'python3 $HOME'");
+    }
+}

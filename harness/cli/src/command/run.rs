@@ -66,7 +66,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let now = jiff::Timestamp::now().to_string();
     let options = Options {
         seed: args.seed,
-        jobs: client.threads(threads(args.jobs), &jobs),
+        // Two plays on one screen could not be told apart.
+        jobs: if live.is_some() { 1 } else { client.threads(threads(args.jobs), &jobs) },
         fail_fast: args.fail_fast,
         max_length: args.max_length,
         stop: &stop,

@@ -96,3 +96,45 @@ pub(super) fn read(text: &str, id: Id) -> Result<Came, Misfit> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line is taken for: `result`, the code of an error, or why it is no answer.
+    fn taken(line: &str, id: Id) -> String {
+        match read(line, id) {
+            Ok(Came::Result(_)) => "result".to_owned(),
+            Ok(Came::Error(code, _)) => code.to_string(),
+            Err(Misfit::NoMessage(why) | Misfit::Wrong(why, _)) => why,
+        }
+    }
+
+    #[test]
+    fn lines_are_answers_or_there_is_a_reason() {
+        let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"why"}}"#;
+        assert_eq!(taken(error, Id::Null), "-32700");
+        assert_eq!(taken(error, Id::Unread(7)), "-32700");
+        assert!(taken(error, Id::Is(7)).contains("null instead of 7"));
+        let result = r#"{"jsonrpc":"2.0","id":7,"result":{},"error":null}"#;
+        assert_eq!(taken(result, Id::Is(7)), "result");
+        assert_eq!(taken(result, Id::Unread(7)), "result");
+        assert!(taken(result, Id::Null).contains("7 instead of null"));
+        for (line, why) in [
+            ("[]", "no JSON object"),
+            ("{", "no JSON"),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"observe"}"#, "method"),
+            (r#"{"id":7,"result":{}}"#, "jsonrpc"),
+            (r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, "\"7\" instead of 7"),
+            (r#"{"jsonrpc":"2.0","result":{}}"#, "missing"),
+            (r#"{"jsonrpc":"2.0","id":7}"#, "neither"),
+            (r#"{"jsonrpc":"2.0","id":7,"result":null}"#, "null"),
+            (r#"{"jsonrpc":"2.0","id":7,"error":{"code":1}}"#, "message"),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{"code":1,"message":""}}"#, "both"),
+            // A result is never one of a request that could not be read.
+            (r#"{"jsonrpc":"2.0","id":null,"result":{}}"#, "null instead of 7"),
+        ] {
+            assert!(taken(line, Id::Unread(7)).contains(why), "{line}");
+        }
+    }
+}

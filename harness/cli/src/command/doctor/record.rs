@@ -169,7 +169,7 @@ impl Source for Recorder<'_, '_> {
     ) -> Result<Box<dyn Cast + 's>, Refusal> {
         let mut studio = self.studio();
         let [open] = clients else {
-            return Err(Refusal::NotApplicable("it has several clients".to_owned()));
+            return Err(Refusal::NotApplicable("it has several clients".to_owned(), String::new()));
         };
         // Other cases begin at other times of day; those played here do not.
         debug_assert_eq!(open.epoch_ms, EPOCH_MS, "cases begin when clients of this module do");
@@ -207,7 +207,7 @@ impl Cast for Take<'_, '_, '_> {
         }
     }
 
-    fn end(self: Box<Self>, _redact: &dyn Fn(&str) -> SmolStr) -> Ended {
+    fn end(self: Box<Self>, _spoilt: bool, _redact: &dyn Fn(&str) -> SmolStr) -> Ended {
         // The next client of the adapter closes it.
         Ended::default()
     }

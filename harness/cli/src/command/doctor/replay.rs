@@ -222,3 +222,17 @@ pub(super) fn pauses(patient: &mut Patient<'_>) -> Tried<Outcome> {
     }
     Ok(Outcome::Well(format!("{} of {PAUSE:?}", tape.turns.len().div_ceil(every))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_shown_with_what_is_before_it() {
+        assert_eq!(difference("abc", "abd"), ("abc".to_owned(), "abd".to_owned()));
+        let long = "ä".repeat(200);
+        let (a, b) = difference(&format!("{long}1{long}"), &format!("{long}2"));
+        assert_eq!(a, format!("…{}1{}…", "ä".repeat(30), "ä".repeat(69)));
+        assert_eq!(b, format!("…{}2", "ä".repeat(30)));
+    }
+}
