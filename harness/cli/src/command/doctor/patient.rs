@@ -58,6 +58,8 @@ pub(super) struct Patient<'a> {
     pub(super) asked: Option<String>,
     /// What its client did in some cases.
     pub(super) tapes: Vec<Tape>,
+    /// What was found at the end of a case: a timer that its `next_us` had not named.
+    pub(super) not_idle: Option<Finding>,
     /// What the guard said that it left behind, if anything, once it has ended.
     pub(super) left: Option<Option<String>>,
     requests: u64,
@@ -101,6 +103,7 @@ impl<'a> Patient<'a> {
             known: Vec::new(),
             asked: None,
             tapes: Vec::new(),
+            not_idle: None,
             left: None,
             requests: 1,
             clients: 0,

@@ -13,6 +13,7 @@ use crate::command::run::stage;
 use crate::suite::Contract;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
+use stateline_client::fault::FaultId;
 use stateline_client::protocol::{Inputs, LARGEST};
 use stateline_core::profile::Profile;
 use stateline_core::scenario::{Case, ClientIx};
@@ -128,7 +129,13 @@ fn record(patient: &mut Patient<'_>, contract: &Contract, case: &Case) -> Tried<
     }
     if let Some(error) = played.conduct.error {
         let what = format!("in {}: {error}", short(case));
-        return Err(patient.fault(what, "see the messages with --log-dir DIR"));
+        if !error.starts_with(FaultId::NotIdle.as_str()) {
+            return Err(patient.fault(what, "see the messages with --log-dir DIR"));
+        }
+        // Found at its end, and told by the check of empty turns.
+        if let Halt::Fault(finding) = patient.fault(what, "") {
+            patient.not_idle.get_or_insert(*finding);
+        }
     }
     Ok(played.not_applicable.is_none().then_some(tape))
 }
@@ -184,6 +191,9 @@ impl Source for Recorder<'_, '_> {
     }
 }
 
+/// More turns in one short case than this are a mistake, and would be played for minutes.
+const MOST_TURNS: usize = 5_000;
+
 /// The client of the case.
 struct Take<'s, 'm, 'a> {
     home: &'s Recorder<'m, 'a>,
@@ -193,6 +203,13 @@ struct Take<'s, 'm, 'a> {
 impl Cast for Take<'_, '_, '_> {
     fn turn(&mut self, _client: ClientIx, now: Micros, input: Vec<Input>) -> Result<Turn, Broken> {
         let mut studio = self.home.studio();
+        if studio.tape.turns.len() >= MOST_TURNS {
+            let what = format!("{MOST_TURNS} turns, and the case is at {now} only");
+            let help = "timers in a quick row: are `next_us` and the SDK's delays microseconds? Every turn \
+                        is played several times, so this was not gone on with";
+            let halt = studio.patient.fault(what, help);
+            return Err(studio.keep(halt));
+        }
         let input = match serde_json::to_value(Inputs(&input)) {
             Ok(Value::Array(input)) => input,
             _ => vec![json!(null)],

@@ -166,7 +166,7 @@ pub(super) fn close_and_open(patient: &mut Patient<'_>) -> Tried<Outcome> {
 pub(super) fn empty_turns(patient: &mut Patient<'_>) -> Tried<Outcome> {
     let help = "in a turn without input do what is due by `now_us` and nothing else; where that is \
                 nothing, answer with no output and the same `next_us`";
-    each(patient, help, |patient, tape| {
+    let outcome = each(patient, help, |patient, tape| {
         patient.lose();
         let client = patient.fresh_as(&tape.uid, tape.seed)?;
         let mut before: Option<&Taped> = None;
@@ -179,7 +179,12 @@ pub(super) fn empty_turns(patient: &mut Patient<'_>) -> Tried<Outcome> {
             before = Some(taped);
         }
         Ok(())
-    })
+    })?;
+    // The last empty turn of a case is the executor's own.
+    match patient.not_idle.take() {
+        Some(finding) => Err(explain(finding.into(), help)),
+        None => Ok(outcome),
+    }
 }
 
 /// Gives a client turns in which nothing is due, at the time of its last one and half way to the next.
