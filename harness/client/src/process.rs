@@ -12,11 +12,14 @@ use crate::guard::{CANNOT_START, GUARD, GUARD_KILLED, NOT_STARTED, symptom, upro
 use crate::protocol::{LONGEST_LINE, Method};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +54,9 @@ pub struct Process {
     /// What the guards said.
     words: Vec<String>,
     scratch: Box<[u8]>,
+    /// Wakes whoever waits now and then. A time-out of its own for each wait would set a timer of the
+    /// processor each time, which costs about as much as the wait itself.
+    tick: OwnedFd,
     /// Ends of stdout and stderr were seen.
     ended: [bool; 2],
     gone: bool,
@@ -104,6 +110,12 @@ impl Process {
         calm(ioctl_fionbio(&stdin, true))?;
         calm(ioctl_fionbio(&stdout, true))?;
         calm(ioctl_fionbio(&stderr, true))?;
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let tick = timerfd_create(TimerfdClockId::Monotonic, flags);
+        let tick = tick.map_err(|error| failed(error.into()))?;
+        let look = Timespec::try_from(LOOK).unwrap_or_default();
+        let every = Itimerspec { it_interval: look, it_value: look };
+        calm(timerfd_settime(&tick, TimerfdTimerFlags::empty(), &every).map(|_| ()))?;
         Ok(Self {
             guard,
             stdin: Some(stdin),
@@ -116,6 +128,7 @@ impl Process {
             cut: false,
             words: Vec::new(),
             scratch: vec![0; 64 << 10].into(),
+            tick,
             ended: [false; 2],
             gone: false,
         })
@@ -154,14 +167,14 @@ impl Process {
                 let symptom = self.symptom(!unsent.is_empty());
                 return Err(Fault::hung(method, limit.unwrap_or_default(), &symptom));
             }
-            self.wait(!unsent.is_empty(), left.map_or(LOOK, |left| left.min(LOOK)));
+            self.wait(!unsent.is_empty(), None);
         }
     }
 
     /// Whether something has come meanwhile: who was not let run must not say that nobody answered.
     fn has_news(&mut self) -> bool {
         let (n, ended) = (self.inbox.len(), self.ended[0]);
-        self.wait(false, Duration::ZERO);
+        self.wait(false, Some(Duration::ZERO));
         (n, ended) != (self.inbox.len(), self.ended[0])
     }
 
@@ -232,24 +245,32 @@ impl Process {
     }
 
     /// Waits until something can be read, or written, and reads it.
-    fn wait(&mut self, writing: bool, longest: Duration) {
+    fn wait(&mut self, writing: bool, longest: Option<Duration>) {
         // A stream that has ended is always ready, so it is left out.
-        let mut fds: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
+        let mut fds: SmallVec<[PollFd<'_>; 4]> = SmallVec::new();
         let wanted = [(0, self.stdout.as_fd()), (1, self.stderr.as_fd())];
         let open = wanted.into_iter().filter(|(at, _)| !self.ended[*at]);
         fds.extend(open.map(|(_, fd)| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         if let Some(stdin) = self.stdin.as_ref().filter(|_| writing) {
             fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::OUT));
         }
-        let longest = Timespec::try_from(longest).unwrap_or_default();
-        if poll(&mut fds, Some(&longest)).is_err() {
+        if longest.is_none() {
+            fds.push(PollFd::new(&self.tick, PollFlags::IN));
+        }
+        let longest = longest.map(|longest| Timespec::try_from(longest).unwrap_or_default());
+        if poll(&mut fds, longest.as_ref()).is_err() {
             // Interrupted by a signal: the caller looks around and comes back.
             return;
         }
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let stdout = !self.ended[0] && ready.next() == Some(true);
         let stderr = !self.ended[1] && ready.next() == Some(true);
+        let ticked = ready.next_back() == Some(true);
         drop(fds);
+        if ticked && longest.is_none() {
+            // How often it has ticked is of no interest.
+            let _ = rustix::io::read(&self.tick, &mut [0; 8]);
+        }
         if stdout {
             let (n, ended) = read_some(&mut self.stdout, &mut self.scratch);
             self.inbox.extend_from_slice(&self.scratch[..n]);
@@ -375,7 +396,7 @@ impl Process {
             if left.is_zero() {
                 return None;
             }
-            self.wait(false, left);
+            self.wait(false, Some(left));
             // Nobody reads it any more.
             self.inbox.clear();
         }
