@@ -145,7 +145,6 @@ fn main() {
             command: command(&["python3", client]),
             workers: 1,
             max_sessions: None,
-            logs: None,
             stop: Arc::default(),
         }),
         turns: AtomicU64::default(),

@@ -14,6 +14,7 @@ use stateline_client::Command;
 use stateline_client::command::{CALL_LIMIT, START_LIMIT, split};
 use stateline_core::record::ClientInfo;
 use stateline_core::time::Micros;
+use stateline_reports::text::{last_lines, visible};
 use stateline_runner::adapters::{Adapters, Settings};
 use stateline_runner::source::{Broken, Source};
 use stateline_runner::suite::Job;
@@ -56,13 +57,12 @@ impl Client {
             command,
             workers,
             max_sessions: args.max_sessions,
-            logs: logs(&args.adapter)?,
             stop: Arc::clone(stop),
         });
         if let Err((Broken::Fault(why), stderr)) = adapters.hello() {
             eprintln!("error: {why}");
-            for line in stderr.lines().rev().take(8).collect::<Vec<_>>().into_iter().rev() {
-                eprintln!("  stderr: {}", stateline_reports::text::visible(line, &[]));
+            for line in last_lines(stderr, 8) {
+                eprintln!("  stderr: {}", visible(line, &[]));
             }
         }
         Ok(Self::Adapters(Box::new(adapters)))

@@ -195,19 +195,6 @@ impl Adapter {
         .map_err(|why| place(Fault::new(FaultId::WrongTurn, why)))
     }
 
-    /// Sends something through the adapter and back.
-    ///
-    /// # Errors
-    /// The adapter's fault.
-    pub fn echo(&mut self, data: &str) -> Result<(), Fault> {
-        let back: Echo<String> = self.demand(Method::Echo, Some(Echo { data }))?;
-        if back.data == data {
-            Ok(())
-        } else {
-            Err(Fault::new(FaultId::WrongMessage, "`echo` brought back something else"))
-        }
-    }
-
     /// Throws a client away. After the last one makes sure that the adapter is still there and has
     /// nothing more to say, so that what it does wrong then is not taken for the next case's.
     ///

@@ -19,7 +19,7 @@ pub struct Command {
     pub folder: Option<PathBuf>,
     /// Variables that its environment has in addition.
     pub environment: Vec<(String, String)>,
-    /// Where it may put logs of its own.
+    /// Where its messages and its stderr are written, and where it may put logs of its own.
     pub logs: Option<PathBuf>,
     /// How long `hello` may take; for ever without a limit.
     pub start_limit: Option<Duration>,

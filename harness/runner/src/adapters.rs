@@ -19,7 +19,6 @@ use stateline_core::turn::{Input, Open, Turn};
 use stateline_lab::tokens::mask;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,8 +34,6 @@ pub struct Settings {
     pub workers: usize,
     /// Most clients open at once.
     pub max_sessions: Option<u32>,
-    /// Where their messages and their stderr are written.
-    pub logs: Option<PathBuf>,
     /// Raised from outside: nothing is waited for any more.
     pub stop: Arc<AtomicBool>,
 }
@@ -60,7 +57,7 @@ struct Worker {
 
 impl Settings {
     fn start(&self) -> Result<Adapter, (Fault, Farewell)> {
-        Adapter::start(&self.command, self.logs.is_some(), Arc::clone(&self.stop))
+        Adapter::start(&self.command, self.command.logs.is_some(), Arc::clone(&self.stop))
     }
 }
 
@@ -156,7 +153,7 @@ impl Adapters {
     }
 
     fn log(&self, worker: usize, case: &str, messages: &str, stderr: &str) {
-        let Some(folder) = &self.settings.logs else { return };
+        let Some(folder) = &self.settings.command.logs else { return };
         let path = folder.join(format!("adapter-{worker}.log"));
         let mut text = format!("== {case}\n{messages}");
         for line in stderr.lines() {

@@ -10,8 +10,8 @@ use crate::suite::Contract;
 use smol_str::SmolStr;
 use stateline_core::scenario::{Case, Scenario};
 use stateline_core::time::Micros;
-use stateline_core::trace::{Event, Plane};
-use stateline_reports::text::{event_fields, event_head, visible};
+use stateline_core::trace::Event;
+use stateline_reports::text::{event_fields, event_head, plane, visible};
 use stateline_runner::virtual_time::Watch;
 
 /// Looks on at one case.
@@ -88,15 +88,5 @@ impl Watch for Live {
             |next| format!("waits for input, or until {next}"),
         );
         line(now, client, "turn", &next);
-    }
-}
-
-const fn plane(plane: Plane) -> &'static str {
-    match plane {
-        Plane::Control => "control",
-        Plane::Wire => "wire",
-        Plane::Network => "network",
-        Plane::Server => "server",
-        Plane::Harness => "harness",
     }
 }
