@@ -3,6 +3,7 @@
 //! - [`draw`]: what a seed decides. [`recorder`]: the trace of a case, judged while it grows.
 //! - [`script`]: the steps of a case, and what they wait for.
 //! - [`source`]: where clients come from. [`adapters`]: from processes of their own.
+//! - [`play`]: a case being played, without clients and without a clock.
 //! - [`virtual_time`]: the executor that jumps from timer to timer.
 //! - [`suite`]: all cases of a run over some threads. [`summary`]: totals, coverage, the grid.
 //! - [`plan`]: how long a case takes. [`rejudge`]: judges recorded traces again.
@@ -14,6 +15,7 @@
 pub mod adapters;
 pub mod draw;
 pub mod plan;
+pub mod play;
 pub mod recorder;
 pub mod rejudge;
 pub mod script;

@@ -4,7 +4,7 @@
 //!
 //! Invariant: it hangs on the case, the profile and the settings, on nothing that was measured.
 
-use crate::virtual_time::TAIL;
+use crate::play::TAIL;
 use stateline_core::oracle::Settings;
 use stateline_core::profile::machine::{RowBody, Target, Trigger};
 use stateline_core::profile::{ClockIx, Length, Profile, StateIx};

@@ -5,7 +5,7 @@
 //!
 //! Invariant: the oracle sees exactly what the trace holds, in its order.
 
-use crate::virtual_time::Watch;
+use crate::play::Watch;
 use smol_str::{SmolStr, format_smolstr};
 use stateline_core::oracle::Oracle;
 use stateline_core::profile::Profile;

@@ -6,7 +6,8 @@
 
 use crate::plan::planned;
 use crate::source::Source;
-use crate::virtual_time::{Played, Stage, play};
+use crate::play::{Played, Stage};
+use crate::virtual_time::play;
 use smol_str::SmolStr;
 use stateline_core::oracle::verdict::conclude;
 use stateline_core::record::{CaseRecord, CaseWall, Verdict};

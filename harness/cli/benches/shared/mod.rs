@@ -12,7 +12,7 @@ use stateline_core::record::Verdict;
 use stateline_core::scenario::Scenario;
 use stateline_runner::source::Source;
 use stateline_runner::suite::{Job, Options, run};
-use stateline_runner::virtual_time::Stage;
+use stateline_runner::play::Stage;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use stateline_core::scenario::{Case, Scenario};
 use stateline_core::time::Micros;
 use stateline_core::trace::Event;
 use stateline_reports::text::{event_fields, event_head, plane, visible};
-use stateline_runner::virtual_time::Watch;
+use stateline_runner::play::Watch;
 
 /// Looks on at one case.
 pub(crate) struct Live {

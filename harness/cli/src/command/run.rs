@@ -20,7 +20,7 @@ use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
 use stateline_core::time::Micros;
 use stateline_runner::suite::{Job, Options, run as run_jobs};
 use stateline_runner::summary::{coverage, profile_record, totals};
-use stateline_runner::virtual_time::{Stage, Watch};
+use stateline_runner::play::{Stage, Watch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

@@ -38,6 +38,8 @@ pub struct Setup<'a> {
     pub epoch_ms: u64,
     /// Seeds every draw.
     pub seed: u64,
+    /// Messages take their time; they do not where they travel through real sockets.
+    pub lag: bool,
 }
 
 /// Where a world's facts go.
@@ -152,8 +154,8 @@ impl World {
         let links = setup.clients.iter().enumerate().map(|(client, spec)| Link {
             name: spec.name.clone(),
             uid: spec.uid.clone(),
-            up: Pipe::new(setup.seed, 2 * client as u64),
-            down: Pipe::new(setup.seed, 2 * client as u64 + 1),
+            up: Pipe::new(setup.seed, 2 * client as u64, setup.lag),
+            down: Pipe::new(setup.seed, 2 * client as u64 + 1, setup.lag),
             dials: Dials::Connect,
             hanging: Vec::new(),
             alive: Vec::new(),
