@@ -56,6 +56,12 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<std::ffi::OsString>,
     },
+    /// The reference clients as an adapter on real connections.
+    #[command(name = "__client", hide = true, disable_help_flag = true)]
+    Client {
+        /// As `--client` has it.
+        spec: ClientSpec,
+    },
     /// Reserved for a later version.
     #[command(external_subcommand)]
     Other(Vec<String>),
@@ -113,18 +119,22 @@ pub(crate) struct RunArgs {
     /// Threads. Default: one for each processor.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
-    /// Cases planned to be longer are not applicable, such as `90s`. Default in virtual time: none.
+    /// Cases planned to be longer are not applicable, such as `90s`. Default: none in virtual time, `90s`
+    /// in real time, where each case also ends by then.
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) max_length: Option<Micros>,
-    /// Added to the late side of every window. Default in virtual time: `0`.
+    /// Added to the late side of every window. Default: `0` in virtual time, `250ms` in real time.
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) slack: Option<Micros>,
     /// How an adapter is started and how long it may take.
     #[command(flatten)]
     pub(crate) adapter: AdapterArgs,
-    /// Most clients open at once. Default: no limit beyond `--jobs`.
+    /// Most clients open at once. Default: no limit beyond `--jobs`; in real time 2000.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_sessions: Option<u32>,
+    /// Real time: how often a case that was INCONCLUSIVE is played again. A FAIL never is.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) retries: u32,
     /// Play one case, print what happens while it happens, and let the client take its time.
     #[arg(long, value_name = "CASE")]
     pub(crate) debug: Option<String>,
@@ -137,6 +147,13 @@ pub(crate) struct RunArgs {
     /// How findings are judged.
     #[command(flatten)]
     pub(crate) judging: JudgingArgs,
+}
+
+impl RunArgs {
+    /// Whether it is played on real connections.
+    pub(crate) fn is_real(&self) -> bool {
+        self.time == "real"
+    }
 }
 
 /// How an adapter is started and how long it may take.
@@ -221,7 +238,8 @@ pub(crate) struct CheckArgs {
 /// Flags of `judge`.
 #[derive(Args, Debug)]
 pub(crate) struct JudgeArgs {
-    /// A `run.json`, or a trace: a JSON list of events, or one event a line.
+    /// A `run.json`; the `journal.jsonl` of a run that was killed; or a trace: a JSON list of events, or one
+    /// event a line.
     pub(crate) file: PathBuf,
     /// The profile of a trace.
     #[arg(long, value_name = "P")]

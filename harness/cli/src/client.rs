@@ -12,12 +12,15 @@ use crate::suite::Contract;
 use smol_str::SmolStr;
 use stateline_client::Command;
 use stateline_client::command::{CALL_LIMIT, START_LIMIT, split};
+use stateline_client::protocol::Hello;
 use stateline_core::record::ClientInfo;
 use stateline_core::time::Micros;
 use stateline_reports::text::{last_lines, visible};
 use stateline_runner::adapters::{Adapters, Settings};
-use stateline_runner::source::{Broken, Source};
-use stateline_runner::suite::Job;
+use stateline_runner::real_time::{Conditions, RealTime};
+use stateline_runner::source::Broken;
+use stateline_runner::suite::{Job, Options, Results, run as run_jobs};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,9 +30,14 @@ use std::time::Duration;
 pub(crate) enum Client {
     /// In this process.
     Builtin(Builtin),
-    /// In processes of its own.
+    /// In processes of its own, in lockstep.
     Adapters(Box<Adapters>),
+    /// On real connections.
+    Real(Box<RealTime>),
 }
+
+/// In real time a case ends by then, whatever it waits for.
+pub(crate) const LONGEST: Micros = Micros::from_secs(90);
 
 impl Client {
     /// Makes the client ready, for so many threads.
@@ -41,55 +49,81 @@ impl Client {
         workers: usize,
         stop: &Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let line = match &args.client {
-            ClientSpec::Builtin { design, defects } => {
+        let real = args.is_real();
+        let mut command = match &args.client {
+            ClientSpec::Builtin { design, defects } if !real => {
                 let defects = defects.iter().map(SmolStr::from).collect();
                 return Ok(Self::Builtin(Builtin { design: design.clone(), defects }));
             }
-            ClientSpec::Command(line) => line,
+            ClientSpec::Builtin { .. } => {
+                let own = own_path()?.to_string_lossy().into_owned();
+                guarded(vec![own, "__client".to_owned(), args.client.text()], &args.adapter)?
+            }
+            ClientSpec::Command(line) => command(line, &args.adapter)?,
         };
-        let mut command = command(line, &args.adapter)?;
         if args.debug.is_some() {
             command.start_limit = None;
             command.call_limit = None;
         }
-        let adapters = Adapters::new(Settings {
-            command,
-            workers,
-            max_sessions: args.max_sessions,
-            stop: Arc::clone(stop),
-        });
-        if let Err((Broken::Fault(why), stderr)) = adapters.hello() {
+        let (max_sessions, stop) = (args.max_sessions, Arc::clone(stop));
+        let client = if real {
+            let longest = args.max_length.unwrap_or(LONGEST);
+            let retries = args.retries;
+            let conditions = Conditions { command, workers, max_sessions, retries, longest, stop };
+            Self::Real(Box::new(RealTime::new(conditions)))
+        } else {
+            Self::Adapters(Box::new(Adapters::new(Settings {
+                command,
+                workers,
+                max_sessions,
+                stop,
+            })))
+        };
+        if let Some(Err((Broken::Fault(why), stderr))) = client.hello() {
             eprintln!("error: {why}");
             for line in last_lines(stderr, 8) {
                 eprintln!("  stderr: {}", visible(line, &[]));
             }
         }
-        Ok(Self::Adapters(Box::new(adapters)))
+        Ok(client)
     }
 
-    /// Where the clients of cases come from.
-    pub(crate) fn source(&self) -> &dyn Source {
+    /// What its adapter said, where it is one.
+    fn hello(&self) -> Option<Result<&Hello, &(Broken, String)>> {
         match self {
-            Self::Builtin(builtin) => builtin,
-            Self::Adapters(adapters) => &**adapters,
+            Self::Builtin(_) => None,
+            Self::Adapters(adapters) => Some(adapters.hello()),
+            Self::Real(real) => Some(real.hello()),
+        }
+    }
+
+    /// Plays all jobs.
+    ///
+    /// # Errors
+    /// The harness lacks what it needs for that.
+    pub(crate) fn play(&self, jobs: &[Job<'_>], options: &Options<'_>) -> io::Result<Results> {
+        match self {
+            Self::Builtin(builtin) => Ok(run_jobs(jobs, builtin, options)),
+            Self::Adapters(adapters) => Ok(run_jobs(jobs, &**adapters, options)),
+            Self::Real(real) => real.run(jobs, options),
         }
     }
 
     /// Whether the client says that it knows a profile.
     pub(crate) fn knows(&self, profile: &str) -> bool {
-        match self {
-            Self::Adapters(adapters) => adapters
-                .hello()
-                .map_or(true, |hello| hello.profiles.iter().any(|known| known == profile)),
-            Self::Builtin(_) => true,
+        match self.hello() {
+            Some(Ok(hello)) => hello.profiles.iter().any(|known| known == profile),
+            Some(Err(_)) | None => true,
         }
     }
 
     /// What the record says of it.
     pub(crate) fn info(&self, spec: &ClientSpec, contracts: &[Contract]) -> ClientInfo {
-        let Self::Adapters(adapters) = self else { return builtin_info(spec.text()) };
-        let Ok(hello) = adapters.hello() else {
+        let hello = match self.hello() {
+            Some(hello) if !spec.is_builtin() => hello,
+            _ => return builtin_info(spec.text()),
+        };
+        let Ok(hello) = hello else {
             let (name, version) = ("unknown".to_owned(), String::new());
             return ClientInfo { name, version, spec: spec.text(), lacks: Vec::new() };
         };
@@ -109,7 +143,7 @@ impl Client {
     /// How many of these threads may play these cases at once.
     pub(crate) fn threads(&self, threads: usize, jobs: &[Job<'_>]) -> usize {
         match self {
-            Self::Builtin(_) => threads,
+            Self::Builtin(_) | Self::Real(_) => threads,
             Self::Adapters(adapters) => {
                 let most = jobs.iter().map(|job| job.case.clients.len()).max().unwrap_or(1);
                 threads.min(adapters.most_at_once(most))
@@ -122,6 +156,7 @@ impl Client {
         match self {
             Self::Builtin(_) => Vec::new(),
             Self::Adapters(adapters) => adapters.dismiss(),
+            Self::Real(real) => real.dismiss(),
         }
     }
 }
@@ -130,10 +165,19 @@ impl Client {
 pub(crate) fn command(line: &str, args: &AdapterArgs) -> Result<Command, Failure> {
     let words = split(line)
         .map_err(|why| Failure::usage(format!("the command `{line}` is wrong: {why}")))?;
+    guarded(words, args)
+}
+
+/// This program.
+fn own_path() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::usage(format!("cannot find this program: {error}")))
+}
+
+fn guarded(words: Vec<String>, args: &AdapterArgs) -> Result<Command, Failure> {
     // By this link also while the file is replaced by a newer build.
     let own = PathBuf::from("/proc/self/exe");
-    let own = if own.exists() { Ok(own) } else { std::env::current_exe() }
-        .map_err(|error| Failure::usage(format!("cannot find this program: {error}")))?;
+    let own = if own.exists() { own } else { own_path()? };
     let mut command = Command::new(vec![own.into(), "__guard".into(), "--".into()], words);
     if let Some(folder) = args.cwd.as_ref().filter(|folder| !folder.is_dir()) {
         return Err(Failure::usage(format!("--cwd {}: there is no such folder", folder.display())));

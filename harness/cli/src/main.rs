@@ -11,7 +11,9 @@ mod client;
 mod client_spec;
 mod command;
 mod exit;
+mod journal;
 mod output;
+mod progress;
 mod select;
 mod suite;
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Init(args) => command::init::init(&args),
         Command::Guard { words } => return stateline_client::guard::run(&words),
         Command::HangUp { words } => return command::doctor::hang_up(&words),
+        Command::Client { spec } => command::serve_builtin(&spec),
         Command::Other(words) => other(&words),
     };
     match exit {

@@ -58,9 +58,11 @@ impl OutFolder {
             write(&mut out)?;
             out.flush()
         });
-        written
-            .and_then(|()| fs::rename(&beside, &path))
-            .map_err(|source| WriteError { path: path.display().to_string(), source })
+        written.and_then(|()| fs::rename(&beside, &path)).map_err(|source| {
+            // Half a file is of no use, and on a full disk its room is.
+            let _ = fs::remove_file(&beside);
+            WriteError { path: path.display().to_string(), source }
+        })
     }
 
     /// Where it is.

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate with the crates of this workspace that it may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("stateline-core", &[]),
     ("stateline-authoring", &["stateline-core"]),
     ("stateline-lab", &["stateline-core"]),
     ("stateline-client", &["stateline-core"]),
     ("stateline-reports", &["stateline-core"]),
     ("stateline-reference", &["stateline-core"]),
+    ("stateline-live", &["stateline-core"]),
     ("stateline-runner", &["stateline-core", "stateline-lab", "stateline-client"]),
     (
         "stateline",
@@ -28,13 +29,16 @@ const MAY_USE: [(&str, &[&str]); 8] = [
             "stateline-client",
             "stateline-reports",
             "stateline-reference",
+            "stateline-live",
             "stateline-runner",
         ],
     ),
 ];
 
-/// What tests may use beyond that: the oracle's tests read the real tables.
-const TESTS_MAY_USE: [(&str, &str); 1] = [("stateline-core", "stateline-authoring")];
+/// What tests may use beyond that: the oracle's tests read the real tables, the live client's play a
+/// reference client.
+const TESTS_MAY_USE: [(&str, &str); 2] =
+    [("stateline-core", "stateline-authoring"), ("stateline-live", "stateline-reference")];
 
 /// Crates that are functions of their arguments, with their sources.
 const PURE: [(&str, &str); 2] =

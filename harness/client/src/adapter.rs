@@ -32,7 +32,7 @@ const MOST_LOG: usize = 16 << 20;
 /// More than this in one case is a flood, though each of its lines may be honest.
 const MOST_CASE: usize = 64 << 20;
 /// How many characters of an adapter's own words are shown.
-const MOST_WORDS: usize = 400;
+pub(crate) const MOST_WORDS: usize = 400;
 /// How many characters its name may have, and its version.
 const MOST_NAME: usize = 80;
 
@@ -141,6 +141,11 @@ impl Adapter {
         &self.hello
     }
 
+    /// Its process, for a life in real time. What it said before is known.
+    pub(crate) fn into_process(self) -> (Process, Hello) {
+        (self.process, self.hello)
+    }
+
     /// Opens a client: its number, or why it cannot be made as asked.
     ///
     /// # Errors
@@ -165,6 +170,7 @@ impl Adapter {
             epoch_ms: open.epoch_ms,
             seed: open.seed % LARGEST,
             parameters: &Fields::new(),
+            endpoint: None,
         };
         let opened: Opened = self.demand(Method::Open, Some(params))?;
         Ok(match opened.unsupported {
@@ -364,7 +370,7 @@ impl Ledger {
     }
 }
 
-fn refused(method: Method, code: i64, message: &str) -> Fault {
+pub(crate) fn refused(method: Method, code: i64, message: &str) -> Fault {
     let message = clip(message, MOST_WORDS);
     let text = format!("`{}` was answered with error {code}: {message}", method.as_str());
     Fault::new(FaultId::Refused, text)
@@ -401,7 +407,12 @@ fn read<R: DeserializeOwned>(
 }
 
 /// What is wrong with a line that is no answer. Slow, and only once in the life of a process.
-fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error>) -> Fault {
+pub(crate) fn diagnosis(
+    method: Method,
+    id: u64,
+    text: &str,
+    why: Option<&serde_json::Error>,
+) -> Fault {
     let line = text.as_bytes();
     let answer = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(answer)) => answer,
@@ -450,7 +461,7 @@ fn diagnosis(method: Method, id: u64, text: &str, why: Option<&serde_json::Error
 }
 
 /// What the reader of JSON says, in words that whoever wrote the adapter knows.
-fn told(error: &serde_json::Error) -> String {
+pub(crate) fn told(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let mut words = words.split(" at line 1 column ").next().unwrap_or_default().to_owned();
     for (jargon, plain) in [

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,6 +171,34 @@ impl Process {
         }
     }
 
+    /// In real time: writes what it can, then waits until something comes, `wake` is readable, or the tick,
+    /// and reads. Gives what is left to be written.
+    pub fn pump<'a>(&mut self, line: &'a [u8], wake: BorrowedFd<'_>) -> &'a [u8] {
+        let unsent = self.write(line);
+        self.wait_for(!unsent.is_empty(), None, Some(wake));
+        unsent
+    }
+
+    /// In real time: the next whole line that has come, if there is one.
+    ///
+    /// # Errors
+    /// It is longer than any honest one.
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, Fault> {
+        self.inbox.drain(..self.taken);
+        self.scanned = self.scanned.saturating_sub(self.taken);
+        self.taken = 0;
+        let Some(end) = self.line_end()? else { return Ok(None) };
+        self.taken = end + 1;
+        let line = &self.inbox[..end];
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    /// Whether nothing more will come from its stdout.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.ended[0]
+    }
+
     /// Whether something has come meanwhile: who was not let run must not say that nobody answered.
     fn has_news(&mut self) -> bool {
         let (n, ended) = (self.inbox.len(), self.ended[0]);
@@ -215,7 +243,7 @@ impl Process {
     }
 
     /// What can be seen of an adapter that does not answer, as the end of "no answer …".
-    fn symptom(&self, writing: bool) -> String {
+    pub(crate) fn symptom(&self, writing: bool) -> String {
         if !self.inbox.is_empty() {
             return format!(", but half a line: {}", excerpt(&self.inbox));
         }
@@ -246,14 +274,19 @@ impl Process {
 
     /// Waits until something can be read, or written, and reads it.
     fn wait(&mut self, writing: bool, longest: Option<Duration>) {
+        self.wait_for(writing, longest, None);
+    }
+
+    fn wait_for(&mut self, writing: bool, longest: Option<Duration>, wake: Option<BorrowedFd<'_>>) {
         // A stream that has ended is always ready, so it is left out.
-        let mut fds: SmallVec<[PollFd<'_>; 4]> = SmallVec::new();
+        let mut fds: SmallVec<[PollFd<'_>; 5]> = SmallVec::new();
         let wanted = [(0, self.stdout.as_fd()), (1, self.stderr.as_fd())];
         let open = wanted.into_iter().filter(|(at, _)| !self.ended[*at]);
         fds.extend(open.map(|(_, fd)| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         if let Some(stdin) = self.stdin.as_ref().filter(|_| writing) {
             fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::OUT));
         }
+        fds.extend(wake.map(|wake| PollFd::from_borrowed_fd(wake, PollFlags::IN)));
         if longest.is_none() {
             fds.push(PollFd::new(&self.tick, PollFlags::IN));
         }
@@ -294,6 +327,20 @@ impl Process {
 
     /// How it died, once its stdout has ended.
     fn died(&mut self, method: Method) -> Fault {
+        let method = method.as_str();
+        self.died_at(
+            &format!("before it answered `{method}`"),
+            &format!("within its answer to `{method}`"),
+        )
+    }
+
+    /// In real time: how it died.
+    pub(crate) fn died_in_play(&mut self) -> Fault {
+        self.died_at("while clients were open", "within a line")
+    }
+
+    /// `idle` says when it died, `speaking` the same where it had begun a line.
+    fn died_at(&mut self, idle: &str, speaking: &str) -> Fault {
         let status = self.bury(GUARD_GRACE);
         self.sift();
         let said = |words: &mut Vec<String>, head: &str| {
@@ -309,11 +356,10 @@ impl Process {
             Some(_) => "killed its guard, the process that started it,".to_owned(),
             None => status.map_or_else(|| "ended in an unknown way".to_owned(), in_words),
         };
-        let method = method.as_str();
         let text = if self.inbox.is_empty() {
-            format!("it {end} before it answered `{method}`")
+            format!("it {end} {idle}")
         } else {
-            format!("it {end} within its answer to `{method}`: {}", excerpt(&self.inbox))
+            format!("it {end} {speaking}: {}", excerpt(&self.inbox))
         };
         Fault::new(FaultId::Died, text)
     }

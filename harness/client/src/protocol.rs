@@ -34,6 +34,8 @@ pub enum Method {
     Open,
     /// Run a client until it is idle.
     Turn,
+    /// Real time: call a method.
+    Call,
     /// Send back what came.
     Echo,
     /// Throw a client away.
@@ -50,6 +52,7 @@ impl Method {
             Self::Hello => "hello",
             Self::Open => "open",
             Self::Turn => "turn",
+            Self::Call => "call",
             Self::Echo => "echo",
             Self::Close => "close",
             Self::Bye => "bye",
@@ -157,6 +160,41 @@ pub struct OpenParams<'a> {
     pub seed: u64,
     /// Configuration of the SDK.
     pub parameters: &'a Fields,
+    /// Real time: where to dial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<&'a Endpoint>,
+}
+
+/// Where a client dials in real time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// `ws` or `wss`.
+    pub scheme: &'static str,
+    /// An address of the loopback.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path of the WebSocket.
+    pub path: String,
+    /// Its subprotocol, where the wire has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprotocol: Option<String>,
+    /// With `wss`: the file of the authority that alone is to be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+/// Parameters of `call`.
+#[derive(Debug, Serialize)]
+pub struct CallParams<'a> {
+    /// Whose method it is.
+    pub client: u32,
+    /// Numbers the calls of a client from 0.
+    pub call: u32,
+    /// The method, as the SDK spells it.
+    pub op: &'a str,
+    /// Its arguments.
+    pub args: &'a Fields,
 }
 
 /// The answer to `open`.
@@ -358,6 +396,52 @@ fn word(data: &mut Fields, name: &'static str) -> Result<bool, &'static str> {
     };
     data.set(SmolStr::new_static(name), Value::Int(whole));
     Ok(true)
+}
+
+/// In real time: an answer, or what an application was told.
+#[derive(Debug, Deserialize)]
+pub struct Incoming {
+    /// `2.0`.
+    #[serde(default)]
+    pub jsonrpc: SmolStr,
+    /// The request's number; none in a notification.
+    pub id: Option<u64>,
+    /// `observe`, in a notification.
+    pub method: Option<SmolStr>,
+    /// Of a notification.
+    pub params: Option<Observed>,
+    /// Of an answer.
+    #[serde(default, deserialize_with = "object")]
+    pub result: Option<Opened>,
+    /// Of an answer.
+    pub error: Option<ErrorObject>,
+}
+
+/// What the application of a client was told.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "AnyObserved")]
+pub struct Observed {
+    /// Whose.
+    pub client: u32,
+    /// What.
+    pub seen: Observation,
+}
+
+#[derive(Deserialize)]
+struct AnyObserved {
+    client: u32,
+    seen: OneOutput,
+}
+
+impl TryFrom<AnyObserved> for Observed {
+    type Error = &'static str;
+
+    fn try_from(any: AnyObserved) -> Result<Self, Self::Error> {
+        match any.seen.0 {
+            Output::Observe(seen) => Ok(Self { client: any.client, seen }),
+            _ => Err("in real time a client dials, sends and closes by itself"),
+        }
+    }
 }
 
 /// An answer: `result` or `error`. With a method it is no answer.

@@ -5,6 +5,7 @@
 //! - [`realm`]: the server's state machine: users, sessions, channels, presence, scripted rules.
 //! - [`link`]: a client's network path in turns: two pipes that delay and hold.
 //! - [`chair`]: what one client can know: whether it is served, and what its application holds.
+//! - [`tcp`]: the near end of a link on real sockets; all of the lab's I/O.
 //! - [`world`]: puts them together for one case in virtual time, and reports ground truth.
 //!
 //! Not responsible for clocks, sockets or judging: everything is a function of the calls made.
@@ -15,6 +16,7 @@
 pub mod chair;
 pub mod link;
 pub mod realm;
+pub mod tcp;
 pub mod tokens;
 pub mod wire;
 pub mod world;

@@ -97,18 +97,17 @@ struct Parcel<T> {
 }
 
 impl<T> Pipe<T> {
-    /// A pipe with a delay drawn from this stream of the seed, or without any.
+    /// A pipe with a delay drawn from this stream of the seed.
     #[must_use]
-    pub fn new(seed: u64, stream: u64, lag: bool) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         chance.set_stream(stream);
-        let drawn = Micros(BASE.0 + chance.next_u64() % BASE.1);
-        let (delay, jitter) = if lag { (drawn, JITTER) } else { (Micros::ZERO, 0) };
+        let delay = Micros(BASE.0 + chance.next_u64() % BASE.1);
         Self {
             queue: VecDeque::new(),
             held: false,
             delay,
-            jitter,
+            jitter: JITTER,
             last: Micros::ZERO,
             next: 0,
             chance,
@@ -205,7 +204,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_pipe_keeps_order_and_loses_nothing(seed: u64, steps in prop::collection::vec(step(), 0..80)) {
-            let mut pipe = Pipe::new(seed, 0, true);
+            let mut pipe = Pipe::new(seed, 0);
             let (mut now, mut sent, mut arrived) = (Micros::ZERO, 0u64, Vec::new());
             for step in steps {
                 match step {
@@ -239,7 +238,7 @@ mod tests {
     #[test]
     fn a_seed_gives_one_delay() {
         let due = |seed, stream| {
-            let mut pipe = Pipe::new(seed, stream, true);
+            let mut pipe = Pipe::new(seed, stream);
             pipe.send(Micros::ZERO, ());
             pipe.next_due().unwrap()
         };

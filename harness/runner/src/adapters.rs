@@ -123,9 +123,7 @@ impl Adapters {
     }
 
     fn start(&self, worker: &mut Worker) -> Result<Adapter, (Broken, String)> {
-        if let Err(never) = &self.hello {
-            return Err(never.clone());
-        }
+        let first = self.hello.as_ref().map_err(Clone::clone)?;
         if worker.failed_starts >= MOST_STARTS {
             let text = format!(
                 "adapter-cannot-start: {MOST_STARTS} starts in a row failed; no further one was tried"
@@ -133,17 +131,18 @@ impl Adapters {
             return Err((Broken::Fault(text), String::new()));
         }
         match self.settings.start() {
-            Ok(adapter) if self.hello.as_ref().is_ok_and(|first| first == adapter.hello()) => {
-                worker.failed_starts = 0;
-                Ok(adapter)
-            }
-            Ok(adapter) => {
-                worker.failed_starts += 1;
-                let Farewell { notes, stderr } = adapter.kill();
-                self.note(notes);
-                let why = "adapter-wrong-message: in the answer to `hello`: it says something else than the first process did";
-                Err((Broken::Fault(why.to_owned()), mask(&stderr).to_string()))
-            }
+            Ok(adapter) => match agrees(first, &adapter) {
+                Ok(()) => {
+                    worker.failed_starts = 0;
+                    Ok(adapter)
+                }
+                Err(fault) => {
+                    worker.failed_starts += 1;
+                    let Farewell { notes, stderr } = adapter.kill();
+                    self.note(notes);
+                    Err((broken(&fault), mask(&stderr).to_string()))
+                }
+            },
             Err((fault, farewell)) => {
                 worker.failed_starts += 1;
                 self.note(farewell.notes);
@@ -177,7 +176,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn broken(fault: &Fault) -> Broken {
+/// What a fault of an adapter is to a case.
+pub(crate) fn broken(fault: &Fault) -> Broken {
     match fault.id {
         FaultId::Interrupted => Broken::Interrupted,
         _ => Broken::Fault(fault.to_string()),
@@ -187,29 +187,7 @@ fn broken(fault: &Fault) -> Broken {
 impl Source for Adapters {
     fn lacks(&self, profile: &Profile, case: &Case) -> Option<String> {
         let hello = self.hello.as_ref().ok()?;
-        if !hello.profiles.contains(&profile.id) {
-            return Some(format!("the client does not know profile {}", profile.id));
-        }
-        if !hello.time.contains(&TimeMode::Lockstep) {
-            return Some("the client cannot be driven in lockstep".to_owned());
-        }
-        if let Some(need) = case.needs.iter().find(|need| !hello.capabilities.contains(need)) {
-            return Some(format!("the client lacks the capability {need}"));
-        }
-        let n_clients = case.clients.len();
-        if let Some(most) = self.settings.max_sessions.filter(|most| n_clients > *most as usize) {
-            return Some(format!(
-                "it opens {n_clients} clients at once, and --max-sessions is {most}"
-            ));
-        }
-        let lacking = |op: &SmolStr| {
-            let spelled = profile.names.calls.get(op).map_or(&[][..], |call| &call.spellings);
-            hello.unsupported.iter().find(|lacking| {
-                lacking.eq_ignore_ascii_case(op)
-                    || spelled.iter().any(|spelling| spelling.eq_ignore_ascii_case(lacking))
-            })
-        };
-        calls(profile, case).find_map(lacking).map(|op| format!("the client does not support {op}"))
+        lacking(hello, TimeMode::Lockstep, self.settings.max_sessions, profile, case)
     }
 
     fn enlist(&self, worker: usize) {
@@ -268,6 +246,54 @@ impl Source for Adapters {
         }
         Ok(Box::new(hired))
     }
+}
+
+/// Why a case is nothing for the clients of an adapter that said this of itself.
+pub(crate) fn lacking(
+    hello: &Hello,
+    time: TimeMode,
+    max_sessions: Option<u32>,
+    profile: &Profile,
+    case: &Case,
+) -> Option<String> {
+    if !hello.profiles.contains(&profile.id) {
+        return Some(format!("the client does not know profile {}", profile.id));
+    }
+    if !hello.time.contains(&time) {
+        let how = match time {
+            TimeMode::Lockstep => "driven in lockstep",
+            TimeMode::Real => "played in real time",
+        };
+        return Some(format!("the client cannot be {how}"));
+    }
+    if let Some(need) = case.needs.iter().find(|need| !hello.capabilities.contains(need)) {
+        return Some(format!("the client lacks the capability {need}"));
+    }
+    let n_clients = case.clients.len();
+    if let Some(most) = max_sessions.filter(|most| n_clients > *most as usize) {
+        return Some(format!("it opens {n_clients} clients at once, and --max-sessions is {most}"));
+    }
+    let lacking = |op: &SmolStr| {
+        let spelled = profile.names.calls.get(op).map_or(&[][..], |call| &call.spellings);
+        hello.unsupported.iter().find(|lacking| {
+            lacking.eq_ignore_ascii_case(op)
+                || spelled.iter().any(|spelling| spelling.eq_ignore_ascii_case(lacking))
+        })
+    };
+    calls(profile, case).find_map(lacking).map(|op| format!("the client does not support {op}"))
+}
+
+/// Whether a later process says of itself what the first one said.
+///
+/// # Errors
+/// It does not; it is killed.
+pub(crate) fn agrees(first: &Hello, adapter: &Adapter) -> Result<(), Fault> {
+    if first == adapter.hello() {
+        return Ok(());
+    }
+    let why =
+        "in the answer to `hello`: it says something else than the first process did".to_owned();
+    Err(Fault::new(FaultId::WrongMessage, why))
 }
 
 /// All methods that the script of a case calls.

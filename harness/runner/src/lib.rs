@@ -5,6 +5,7 @@
 //! - [`source`]: where clients come from. [`adapters`]: from processes of their own.
 //! - [`play`]: a case being played, without clients and without a clock.
 //! - [`virtual_time`]: the executor that jumps from timer to timer.
+//! - [`real_time`]: the executor on real connections and the real clock.
 //! - [`suite`]: all cases of a run over some threads. [`summary`]: totals, coverage, the grid.
 //! - [`plan`]: how long a case takes. [`rejudge`]: judges recorded traces again.
 //!
@@ -16,6 +17,7 @@ pub mod adapters;
 pub mod draw;
 pub mod plan;
 pub mod play;
+pub mod real_time;
 pub mod recorder;
 pub mod rejudge;
 pub mod script;

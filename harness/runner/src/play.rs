@@ -86,8 +86,6 @@ pub(crate) struct Start<'p> {
     pub(crate) seed: u64,
     /// The wall clock at time 0.
     pub(crate) epoch_ms: u64,
-    /// Messages take their time in the world; they do not where they travel through sockets.
-    pub(crate) lag: bool,
 }
 
 /// A case being played.
@@ -116,6 +114,8 @@ pub(crate) struct Play<'p> {
 #[derive(Default)]
 struct Slot {
     inbox: Vec<Input>,
+    /// Answers to pings of its transport.
+    pongs: Vec<(u32, Vec<u8>)>,
     calls: Vec<MadeCall>,
     heard: bool,
 }
@@ -149,12 +149,16 @@ impl Sink for Outlet<'_, '_> {
         slot.heard |= matches!(input, Input::Message { .. });
         slot.inbox.push(input);
     }
+
+    fn pong(&mut self, client: ClientIx, conn: u32, payload: Vec<u8>) {
+        self.slots[client].pongs.push((conn, payload));
+    }
 }
 
 impl<'p> Play<'p> {
     /// A case in which nothing has happened.
     pub(crate) fn new(start: Start<'p>) -> Self {
-        let Start { stage, case, repeat, seed, epoch_ms, lag } = start;
+        let Start { stage, case, repeat, seed, epoch_ms } = start;
         let Stage { profile, index, settings, keep_trace, watch } = stage;
         let mut draw = Draw::new(seed, &case.id, repeat);
         let clients = case.clients.iter().map(|client| (client.name.clone(), client.uid.clone()));
@@ -173,7 +177,6 @@ impl<'p> Play<'p> {
             clients: &case.clients,
             epoch_ms,
             seed: world_seed,
-            lag,
         });
         Self {
             profile,
@@ -246,6 +249,28 @@ impl<'p> Play<'p> {
             }
         }
         true
+    }
+
+    /// A client's transport asks whether its connection lives.
+    pub(crate) fn ping(&mut self, client: ClientIx, conn: u32, payload: Vec<u8>) {
+        self.world.ping(self.now, client, conn, payload);
+    }
+
+    /// Answers to such pings that have reached a client and were not handed out yet.
+    pub(crate) fn take_pongs(&mut self, client: ClientIx) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut self.slots[client].pongs)
+    }
+
+    /// Whether what the server sends to a client is held.
+    pub(crate) fn holds_down(&self, client: ClientIx) -> bool {
+        self.world.holds_down(client)
+    }
+
+    /// Writes a remark of the harness into the trace.
+    pub(crate) fn remark(&mut self, client: ClientIx, text: &str) {
+        let data = Fields::new().with("text", self.world.redact(text));
+        let kind = SmolStr::new_static("note");
+        self.recorder.record(self.now, Some(client), Plane::Harness, kind, data);
     }
 
     /// Nothing more can come of the case.
@@ -417,6 +442,16 @@ impl<'p> Play<'p> {
         }
     }
 
+    /// The case is ended at its longest time, whatever it waits for.
+    pub(crate) fn cut(&mut self) {
+        if self.script.is_over() {
+            self.conduct.cut = true;
+        } else {
+            let text = format!("after {} it was ended in the middle of its script", self.now);
+            self.conduct.missed = Some(text);
+        }
+    }
+
     /// The text with every minted token replaced by its label.
     pub(crate) fn redact(&self, text: &str) -> SmolStr {
         self.world.redact(text)
@@ -429,8 +464,10 @@ impl<'p> Play<'p> {
         if let Some(broken) = broken {
             self.breaks(broken);
         }
-        self.conduct.missed = self.script.missed().map(ToString::to_string);
-        let complete = self.conduct == Conduct::default() && self.not_applicable.is_none();
+        if let Some(missed) = self.script.missed() {
+            self.conduct.missed = Some(missed.to_string());
+        }
+        let complete = self.conduct.is_complete() && self.not_applicable.is_none();
         self.recorder.note(self.now, crate::rejudge::footer(&self.conduct));
         let unfired = self.world.unfired_rules().map(|(_, rule)| rule.clone()).collect();
         let (oracle, digest, n_events, trace) = self.recorder.end();

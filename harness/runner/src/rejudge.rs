@@ -8,9 +8,10 @@
 use serde_json::json;
 use smol_str::SmolStr;
 use stateline_core::oracle::index::Index;
-use stateline_core::oracle::verdict::Conduct;
+use stateline_core::oracle::verdict::{Conduct, conclude};
 use stateline_core::oracle::{Judged, Oracle, Settings};
 use stateline_core::profile::{Profile, ReqIx};
+use stateline_core::record::{RequirementRecord, Verdict};
 use stateline_core::scenario::Case;
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
@@ -38,7 +39,60 @@ pub fn footer(conduct: &Conduct) -> Fields {
             note.set(SmolStr::new_static(name), value.as_str().into());
         }
     }
+    if conduct.cut {
+        note.set(SmolStr::new_static("cut"), true.into());
+    }
+    if conduct.stalled > Micros::ZERO {
+        let wall = json!({"stalled_ms": conduct.stalled.as_ms()});
+        note.set(SmolStr::new_static("wall"), Value::Json(Box::new(wall)));
+    }
     note
+}
+
+/// What is said of a case in the end.
+pub struct Said {
+    /// What the oracle found.
+    pub judged: Judged,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, unless it is plain.
+    pub reason: Option<String>,
+    /// What was judged of each requirement.
+    pub requirements: Vec<RequirementRecord>,
+}
+
+/// A stall pushes what waits behind it as well.
+const KNOCK_ON: u64 = 2;
+
+/// The verdict of a case. What would fail it, and would not if everything might take longer by what the
+/// machine was measured to be late, is undecided: load can only push later.
+#[must_use]
+pub fn say(
+    profile: &Profile,
+    index: &Index,
+    settings: &Settings,
+    judged: Judged,
+    named: &[ReqIx],
+    conduct: &Conduct,
+    trace: &[Event],
+) -> Said {
+    let (verdict, reason, requirements) = conclude(profile, &judged, named, conduct);
+    let said = Said { judged, verdict, reason, requirements };
+    if verdict != Verdict::Fail || conduct.stalled == Micros::ZERO {
+        return said;
+    }
+    let longer = Micros(conduct.stalled.0.saturating_mul(KNOCK_ON));
+    let patient = Settings { slack: settings.slack + longer, ..settings.clone() };
+    let Ok(Rejudged { judged, .. }) = rejudge(profile, index, &patient, trace) else { return said };
+    let (verdict, _, requirements) = conclude(profile, &judged, named, conduct);
+    if verdict == Verdict::Fail {
+        return said;
+    }
+    let reason = format!(
+        "harness-stalled: the machine was late by {} in all; nothing is violated if everything may take {longer} longer",
+        conduct.stalled
+    );
+    Said { judged, verdict: Verdict::Inconclusive, reason: Some(reason), requirements }
 }
 
 /// A trace that was judged again.
@@ -88,9 +142,15 @@ pub fn rejudge(
                 .collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
+    let stalled = end
+        .and_then(|note| json_of(note, "wall"))
+        .and_then(|wall| wall["stalled_ms"].as_f64())
+        .map_or(Micros::ZERO, Micros::from_ms);
     let conduct = Conduct {
         error: end.and_then(|note| note.data.text("error")).map(str::to_owned),
         missed: end.and_then(|note| note.data.text("missed")).map(str::to_owned),
+        cut: end.is_some_and(|note| note.data.flag("cut")),
+        stalled,
     };
     if let Some(pair) =
         trace.windows(2).find(|pair| pair[1].at < pair[0].at || pair[1].n <= pair[0].n)
@@ -121,7 +181,7 @@ pub fn rejudge(
         oracle.observe(event);
     }
     let last = trace.last().map(|event| event.at).unwrap_or_default();
-    let complete = end.is_some() && conduct == Conduct::default();
+    let complete = end.is_some() && conduct.is_complete();
     Ok(Rejudged { judged: oracle.finish(last, complete), conduct, named })
 }
 

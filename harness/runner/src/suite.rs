@@ -5,13 +5,14 @@
 //! Invariant: records come in planned order, and hang on no thread but for their `wall`.
 
 use crate::plan::planned;
-use crate::source::Source;
 use crate::play::{Played, Stage};
+use crate::rejudge::{Said, say};
+use crate::source::Source;
 use crate::virtual_time::play;
 use smol_str::SmolStr;
-use stateline_core::oracle::verdict::conclude;
 use stateline_core::record::{CaseRecord, CaseWall, Verdict};
 use stateline_core::scenario::Case;
+use stateline_core::time::Micros;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -35,20 +36,25 @@ pub struct Options<'a> {
     /// Stop at the first FAIL: cases planned after it count as not run.
     pub fail_fast: bool,
     /// Longer cases are not applicable, in microseconds of planned length.
-    pub max_length: Option<stateline_core::time::Micros>,
+    pub max_length: Option<Micros>,
     /// Raised from outside: no further case is begun.
     pub stop: &'a AtomicBool,
     /// Called for each case when it is done, from any thread.
     pub done: &'a (dyn Fn(&CaseRecord) + Sync),
 }
 
+/// What came of all jobs.
+#[derive(Default)]
+pub struct Results {
+    /// In planned order.
+    pub records: Vec<CaseRecord>,
+    /// Rules of scripts that no request met, in words, each with its case.
+    pub unfired: Vec<(SmolStr, SmolStr)>,
+}
+
 /// Runs all jobs. A case that was not run has neither verdict nor reason.
 #[must_use]
-pub fn run(
-    jobs: &[Job<'_>],
-    source: &dyn Source,
-    options: &Options<'_>,
-) -> (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>) {
+pub fn run(jobs: &[Job<'_>], source: &dyn Source, options: &Options<'_>) -> Results {
     let next = AtomicUsize::new(0);
     let first_fail = AtomicUsize::new(usize::MAX);
     let work = |worker: usize| {
@@ -99,7 +105,7 @@ pub fn run(
         .zip(jobs)
         .map(|(record, job)| record.unwrap_or_else(|| blank(job)))
         .collect();
-    (records, unfired)
+    Results { records, unfired }
 }
 
 fn run_one(
@@ -110,47 +116,66 @@ fn run_one(
 ) -> (CaseRecord, Vec<SmolStr>) {
     let started = Instant::now();
     let Job { stage, case, repeat } = *job;
-    let planned = planned(stage.profile, stage.settings, case);
     let mut record = blank(job);
+    let (planned, too_long) = length(job, options.max_length);
     record.planned_ms = planned.as_ms();
-    if let Some(longest) = options.max_length.filter(|longest| planned > *longest) {
-        record.not_applicable =
-            Some(format!("its planned length of {planned} is more than --max-length {longest}"));
+    record.not_applicable = too_long.or_else(|| source.lacks(stage.profile, case));
+    if record.not_applicable.is_some() {
         return (record, Vec::new());
     }
-    if let Some(why) = source.lacks(stage.profile, case) {
-        record.not_applicable = Some(why);
-        return (record, Vec::new());
+    let mut played = play(stage, case, repeat, options.seed, source, worker);
+    let unfired = std::mem::take(&mut played.unfired);
+    if !played.interrupted {
+        fill(&mut record, job, played);
+        record.wall.ms = started.elapsed().as_secs_f64() * 1_000.0;
     }
-    let played = play(stage, case, repeat, options.seed, source, worker);
-    if played.interrupted {
-        return (record, Vec::new());
-    }
+    (record, unfired)
+}
+
+/// The planned length of a case, and why it is too long, if it is.
+pub(crate) fn length(job: &Job<'_>, longest: Option<Micros>) -> (Micros, Option<String>) {
+    let Job { stage, case, .. } = job;
+    let planned = planned(stage.profile, stage.settings, case);
+    let too_long = longest
+        .filter(|longest| planned > *longest)
+        .map(|longest| format!("it is planned to be longer than --max-length {longest}"));
+    (planned, too_long)
+}
+
+/// Writes down how a case went, and its verdict.
+pub(crate) fn fill(record: &mut CaseRecord, job: &Job<'_>, played: Played) {
+    let Job { stage, case, .. } = job;
     let Played { judged, conduct, not_applicable, digest, n_events, end, trace, stderr, .. } =
         played;
     record.digest = digest;
     record.simulated_ms = end.as_ms();
     record.events = n_events;
     record.trace = trace;
-    record.wall = CaseWall { ms: started.elapsed().as_secs_f64() * 1_000.0, stderr };
+    record.wall.stderr = stderr;
     // Who has done something wrong before cannot take it back by lacking something.
     record.not_applicable =
         not_applicable.filter(|_| conduct.error.is_none() && judged.findings.is_empty());
     if record.not_applicable.is_none() {
-        let (verdict, reason, requirements) =
-            conclude(stage.profile, &judged, &case.named, &conduct);
-        record.verdict = Some(verdict);
-        record.reason = reason;
-        record.requirements = requirements;
-        record.findings = judged.findings;
-        record.warnings = judged.warnings;
-        record.choices = judged.choices;
-        record.cells = judged.cells;
+        let Stage { profile, index, settings, .. } = stage;
+        let said = say(profile, index, settings, judged, &case.named, &conduct, &record.trace);
+        put(record, said);
     }
-    (record, played.unfired)
 }
 
-fn blank(job: &Job<'_>) -> CaseRecord {
+/// Writes down what is said of a case.
+pub fn put(record: &mut CaseRecord, said: Said) {
+    let Said { judged, verdict, reason, requirements } = said;
+    record.verdict = Some(verdict);
+    record.reason = reason;
+    record.requirements = requirements;
+    record.findings = judged.findings;
+    record.warnings = judged.warnings;
+    record.choices = judged.choices;
+    record.cells = judged.cells;
+}
+
+/// A case that was not run.
+pub(crate) fn blank(job: &Job<'_>) -> CaseRecord {
     CaseRecord {
         id: job.case.id.clone(),
         repeat: job.repeat,

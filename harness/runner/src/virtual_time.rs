@@ -28,7 +28,7 @@ pub fn play(
     source: &dyn Source,
     worker: usize,
 ) -> Played {
-    let play = Play::new(Start { stage, case, repeat, seed, epoch_ms: EPOCH_MS, lag: true });
+    let play = Play::new(Start { stage, case, repeat, seed, epoch_ms: EPOCH_MS });
     let opened = source.open(worker, stage.profile, case, &play.opens);
     let timers = vec![Some(Micros::ZERO); case.clients.len()];
     let mut engine = Engine { case, play, cast: None, timers, watch: stage.watch };

@@ -10,9 +10,9 @@ use stateline_core::oracle::index::Index;
 use stateline_core::profile::Profile;
 use stateline_core::record::Verdict;
 use stateline_core::scenario::Scenario;
+use stateline_runner::play::Stage;
 use stateline_runner::source::Source;
 use stateline_runner::suite::{Job, Options, run};
-use stateline_runner::play::Stage;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ impl Bench {
             let jobs: Vec<Job<'_>> = (n_cases..n_cases + 50)
                 .map(|repeat| Job { stage, case: &self.scenario.cases[0], repeat })
                 .collect();
-            let (records, _) = run(&jobs, source, &options);
+            let records = run(&jobs, source, &options).records;
             for record in &records {
                 let pass = Some(Verdict::Pass);
                 assert_eq!(record.verdict, pass, "{}: {:?}", record.id, record.reason);

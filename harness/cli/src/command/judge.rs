@@ -9,16 +9,17 @@ use super::{exit_of, settle, show};
 use crate::Failure;
 use crate::args::JudgeArgs;
 use crate::exit::Exit;
+use crate::journal;
 use crate::output::OutFolder;
 use crate::suite::{Contract, Suite};
 use smol_str::SmolStr;
-use stateline_core::oracle::verdict::conclude;
 use stateline_core::record::{
     CaseRecord, CaseWall, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA,
 };
 use stateline_core::time::Micros;
 use stateline_core::trace::{Digest, Event};
-use stateline_runner::rejudge::rejudge;
+use stateline_runner::rejudge::{Rejudged, rejudge, say};
+use stateline_runner::suite::put;
 use std::fs;
 
 /// Runs the command.
@@ -31,6 +32,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
     let judged =
         match parse(&text).map_err(|why| Failure::usage(format!("cannot read {path}: {why}")))? {
             Given::Record(run) => judge_record(args, &suite, *run)?,
+            Given::Journal(journal) => judge_journal(args, &suite, *journal)?,
             Given::Trace(trace) => judge_trace(args, &suite, trace)?,
         };
     if let Some(out) = &out {
@@ -50,10 +52,14 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
 /// What a file holds.
 enum Given {
     Record(Box<RunRecord>),
+    Journal(Box<journal::Read>),
     Trace(Vec<Event>),
 }
 
 fn parse(text: &str) -> Result<Given, String> {
+    if journal::is_journal(text) {
+        return journal::read(text).map(|read| Given::Journal(Box::new(read)));
+    }
     let start = text.trim_start();
     if start.starts_with('[') {
         return serde_json::from_str(text)
@@ -79,6 +85,17 @@ fn parse(text: &str) -> Result<Given, String> {
             .collect::<Result<_, _>>()
             .map(Given::Trace),
     }
+}
+
+/// A run that was killed: what it had played by then.
+fn judge_journal(
+    args: &JudgeArgs,
+    suite: &Suite,
+    journal: journal::Read,
+) -> Result<RunRecord, Failure> {
+    let journal::Read { run, profiles, cases } = journal;
+    let contracts = suite.read(&profiles).map_err(Failure::usage)?;
+    judge_record(args, suite, record(&contracts, run, cases, true))
 }
 
 fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<RunRecord, Failure> {
@@ -138,15 +155,9 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
 fn judge_case(contract: &Contract, case: &mut CaseRecord) -> Result<(), Failure> {
     let again = rejudge(&contract.profile, &contract.index, &contract.settings, &case.trace)
         .map_err(|error| Failure::usage(format!("cannot judge {}: {error}", case.id)))?;
-    let (verdict, reason, requirements) =
-        conclude(&contract.profile, &again.judged, &again.named, &again.conduct);
-    case.verdict = Some(verdict);
-    case.reason = reason;
-    case.requirements = requirements;
-    case.findings = again.judged.findings;
-    case.warnings = again.judged.warnings;
-    case.choices = again.judged.choices;
-    case.cells = again.judged.cells;
+    let Rejudged { judged, conduct, named } = again;
+    let Contract { profile, index, settings, .. } = contract;
+    put(case, say(profile, index, settings, judged, &named, &conduct, &case.trace));
     Ok(())
 }
 

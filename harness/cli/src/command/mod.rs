@@ -15,6 +15,9 @@ mod live;
 mod play;
 pub(crate) mod run;
 pub(crate) mod selftest;
+mod serve_builtin;
+
+pub(crate) use serve_builtin::serve_builtin;
 
 use crate::Failure;
 use crate::args::JudgingArgs;

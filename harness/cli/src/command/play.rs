@@ -7,9 +7,8 @@
 use super::run::stage;
 use crate::client_spec::Builtin;
 use crate::suite::Contract;
-use smol_str::SmolStr;
 use stateline_core::record::CaseRecord;
-use stateline_runner::suite::{Job, Options, run};
+use stateline_runner::suite::{Job, Options, Results, run};
 use std::sync::atomic::AtomicBool;
 
 /// How to play.
@@ -24,16 +23,13 @@ pub(crate) struct Playing<'a> {
     pub(crate) done: &'a (dyn Fn(&CaseRecord) + Sync),
 }
 
-/// Records of cases, and the rules of the server that never fired with their cases.
-pub(crate) type Played = (Vec<CaseRecord>, Vec<(SmolStr, SmolStr)>);
-
 /// Plays every case of the contracts once.
 #[must_use]
 pub(crate) fn play<'a>(
     contracts: impl IntoIterator<Item = &'a Contract>,
     client: &Builtin,
     playing: &Playing<'_>,
-) -> Played {
+) -> Results {
     let jobs: Vec<Job<'_>> = contracts
         .into_iter()
         .filter(|contract| has_reference(contract))

@@ -8,9 +8,11 @@ use super::live::Live;
 use super::{exit_of, settle, show, threads};
 use crate::Failure;
 use crate::args::RunArgs;
-use crate::client::Client;
+use crate::client::{Client, LONGEST};
 use crate::exit::Exit;
+use crate::journal::Journal;
 use crate::output::OutFolder;
+use crate::progress::Progress;
 use crate::select::{SelectError, select};
 use crate::suite::{Contract, Suite};
 use indexmap::IndexMap;
@@ -18,19 +20,23 @@ use signal_hook::consts::SIGINT;
 use smol_str::SmolStr;
 use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
 use stateline_core::time::Micros;
-use stateline_runner::suite::{Job, Options, run as run_jobs};
-use stateline_runner::summary::{coverage, profile_record, totals};
 use stateline_runner::play::{Stage, Watch};
+use stateline_runner::suite::{Job, Options, Results};
+use stateline_runner::summary::{coverage, profile_record, totals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// Added to windows in real time when nobody says otherwise.
+const SLACK: Micros = Micros::from_millis(250);
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     check_time(&args.time)?;
     let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
     let mut contracts = suite.read(&args.profiles).map_err(Failure::usage)?;
-    let slack = args.slack.unwrap_or(Micros::ZERO);
+    let real = args.is_real();
+    let slack = args.slack.unwrap_or(if real { SLACK } else { Micros::ZERO });
     let caps = settle(&mut contracts, &args.judging, slack)?;
     // Everything that can be wrong with the command line is, before a client is started.
     select(&contracts, &args.filters).map_err(refuse)?;
@@ -62,26 +68,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             repeat,
         })
         .collect();
-    let started = Instant::now();
-    let now = jiff::Timestamp::now().to_string();
-    let options = Options {
-        seed: args.seed,
-        // Two plays on one screen could not be told apart.
-        jobs: if live.is_some() { 1 } else { client.threads(threads(args.jobs), &jobs) },
-        fail_fast: args.fail_fast,
-        max_length: args.max_length,
-        stop: &stop,
-        done: &|_| (),
-    };
-    let (cases, unfired) = run_jobs(&jobs, client.source(), &options);
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    // Two plays on one screen could not be told apart.
+    let n_threads = if live.is_some() { 1 } else { client.threads(threads(args.jobs), &jobs) };
     let wall = RunWall {
-        started: now,
-        ms,
-        jobs: u32::try_from(options.jobs).unwrap_or(u32::MAX),
-        notes: client.dismiss(),
+        started: jiff::Timestamp::now().to_string(),
+        ms: 0,
+        jobs: u32::try_from(n_threads).unwrap_or(u32::MAX),
+        notes: Vec::new(),
     };
-    let info = RunInfo {
+    let mut info = RunInfo {
         version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
         client: client_info,
         time: args.time.as_str().into(),
@@ -93,8 +88,54 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         caps,
         wall,
     };
+    let failed = |text: String| Failure { text, exit: Exit::Error };
+    // Where all is done in a moment, nothing is lost.
+    let journal = (!args.client.is_builtin() || real)
+        .then(|| Journal::begin(out.path(), &info, names(&contracts)))
+        .transpose()
+        .map_err(|error| Failure::usage(format!("cannot write the journal: {error}")))?;
+    let progress = Progress::new(jobs.len(), args.judging.quiet || live.is_some() || !real);
+    let done = |case: &CaseRecord| {
+        progress.done(case);
+        // What cannot be written down need not be played.
+        if journal.as_ref().is_some_and(|journal| !journal.add(case)) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let options = Options {
+        seed: args.seed,
+        jobs: n_threads,
+        fail_fast: args.fail_fast,
+        max_length: args.max_length.or_else(|| real.then_some(LONGEST)),
+        stop: &stop,
+        done: &done,
+    };
+    let started = Instant::now();
+    let played = client.play(&jobs, &options);
+    progress.end();
+    let Results { records: cases, unfired } =
+        played.map_err(|error| failed(format!("the run cannot be played: {error}")))?;
+    info.wall.ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    info.wall.notes = client.dismiss();
+    let unwritable = journal.as_ref().and_then(Journal::failure);
     let record = record(&contracts, info, cases, stop.load(Ordering::Relaxed));
-    out.write(&record).map_err(|error| Failure { text: error.to_string(), exit: Exit::Error })?;
+    let written = out.write(&record);
+    if let Some(why) = unwritable {
+        let n = record.totals.planned - record.totals.not_run;
+        let kept = match written {
+            Ok(()) => format!("run.json holds the {n} cases until then"),
+            Err(_) => {
+                "the journal holds the cases until then, the last line perhaps not whole".to_owned()
+            }
+        };
+        return Err(failed(format!(
+            "the run was ended, because its journal cannot be written: {why}; {kept}"
+        )));
+    }
+    written.map_err(|error| failed(error.to_string()))?;
+    if let Some(journal) = journal {
+        journal.remove();
+    }
     if !args.judging.quiet {
         show(&record);
         // For who writes scenarios; a client of one's own may give a rule no reason to fire.
@@ -117,6 +158,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The profiles as `--profile` has them.
+fn names(contracts: &[Contract]) -> Vec<String> {
+    let name = |contract: &Contract| {
+        let profile = &contract.profile;
+        profile
+            .variant
+            .as_ref()
+            .map_or_else(|| profile.id.to_string(), |variant| format!("{}@{variant}", profile.id))
+    };
+    contracts.iter().map(name).collect()
+}
+
 /// Rules of the server that no request met: each case once, and not more than fit on a screen.
 fn tell_unfired(unfired: &[(SmolStr, SmolStr)]) {
     const MOST: usize = 5;
@@ -135,8 +188,7 @@ fn tell_unfired(unfired: &[(SmolStr, SmolStr)]) {
 
 fn check_time(time: &str) -> Result<(), Failure> {
     match time {
-        "virtual" => Ok(()),
-        "real" => Err(Failure::usage("`--time real` is not in this version")),
+        "virtual" | "real" => Ok(()),
         scaled if scaled.starts_with("scaled=") => {
             Err(Failure::usage("`--time scaled` is not in this version"))
         }

@@ -97,7 +97,7 @@ fn attempt<'a>(
     let client = Builtin { design: None, defects: vec![defect.id.into()] };
     let playing =
         Playing { seed: args.seed, threads: threads(args.jobs), traces: false, done: &|_| () };
-    let (records, _) = play([contract], &client, &playing);
+    let records = play([contract], &client, &playing).records;
     let mut trial = Trial {
         contract,
         defect,

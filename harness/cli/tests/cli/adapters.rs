@@ -31,6 +31,25 @@ pub(crate) fn python(script: &str, arguments: &str) -> String {
     format!("python3 -S '{}' {arguments}", clients().join(script).display())
 }
 
+/// The command line of the independent client for real time, which needs a library. `.ci/test` installs
+/// it into `target/python`; where the system's Python has it, that will do.
+pub(crate) fn python_for_real_time(arguments: &str) -> String {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let own = clients().join("../../target/python/bin/python");
+        [own.display().to_string(), "python3".to_owned()].into_iter().find(|python| {
+            let mut command = process::Command::new(python);
+            let import = command.args(["-c", "import websockets.asyncio.client"]);
+            import.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        })
+    });
+    let Some(python) = found else {
+        panic!("this test needs the Python library `websockets`: `bash .ci/test` installs it");
+    };
+    let script = clients().join("python/agora_rtm_1x.py");
+    format!("'{python}' '{}' {arguments}", script.display())
+}
+
 /// What a Python adapter prints when it is called like this.
 pub(crate) fn printed(script: &str, argument: &str) -> String {
     need_python();

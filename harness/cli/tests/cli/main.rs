@@ -1,7 +1,7 @@
 //! The real program, from the outside: exit codes, files, formats.
 //!
 //! Not responsible for verdicts of particular cases; the suite and its selftest are. Cases are
-//! played in virtual time, so nothing here waits.
+//! played in virtual time, but for those of `real_time`, so little here waits.
 //!
 //! Invariant: every test writes into a folder of its own and leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test panics where its premise does not hold")]
@@ -13,6 +13,7 @@ mod init;
 mod listings;
 mod lockstep;
 mod program;
+mod real_time;
 mod recorded;
 mod refusals;
 mod runs;

@@ -9,6 +9,7 @@
 use super::Judged;
 use crate::profile::{Profile, ReqIx};
 use crate::record::{Judgement, RequirementRecord, Verdict};
+use crate::time::Micros;
 
 /// What the harness has to say about how a case went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,19 @@ pub struct Conduct {
     pub error: Option<String>,
     /// What a step waited for and did not see.
     pub missed: Option<String>,
+    /// The script was over, and the case was ended at its longest time: what was still open then is
+    /// nobody's fault.
+    pub cut: bool,
+    /// How late the machine was in all. Whoever judges gives that much more time before it says FAIL.
+    pub stalled: Micros,
+}
+
+impl Conduct {
+    /// Whether the case was played to its end.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.error.is_none() && self.missed.is_none() && !self.cut
+    }
 }
 
 /// The verdict, its reason, and the judgements as the record holds them.
@@ -53,7 +67,7 @@ pub fn conclude(
         (Verdict::Inconclusive, Some("too-many-configurations".to_owned()))
     } else if let Some(missed) = &conduct.missed {
         (Verdict::Inconclusive, Some(format!("steering-missed: {missed}")))
-    } else if !open.is_empty() {
+    } else if !open.is_empty() && !conduct.cut {
         (Verdict::Inconclusive, Some(format!("undetermined: {}", open.join(", "))))
     } else {
         (Verdict::Pass, None)

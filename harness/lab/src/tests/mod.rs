@@ -81,7 +81,6 @@ impl Driver {
             clients: &clients,
             epoch_ms: EPOCH,
             seed,
-            lag: true,
         });
         Self { world, log: Log::default(), now: Micros::ZERO, beats: Vec::new(), ids: 0 }
     }

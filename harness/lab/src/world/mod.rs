@@ -38,8 +38,6 @@ pub struct Setup<'a> {
     pub epoch_ms: u64,
     /// Seeds every draw.
     pub seed: u64,
-    /// Messages take their time; they do not where they travel through real sockets.
-    pub lag: bool,
 }
 
 /// Where a world's facts go.
@@ -55,6 +53,8 @@ pub trait Sink {
     );
     /// Something reaches a client now.
     fn input(&mut self, client: ClientIx, input: Input);
+    /// The answer to a ping of the transport reaches a client now. Only sockets have those.
+    fn pong(&mut self, _client: ClientIx, _conn: u32, _payload: Vec<u8>) {}
 }
 
 /// The world of one case.
@@ -114,6 +114,8 @@ enum Up {
     Dial(ConnId),
     /// A frame; `None` when it is no message of the wire.
     Frame(ConnId, Option<Messages>),
+    /// A ping of the transport below the wire.
+    Ping(ConnId, Vec<u8>),
 }
 
 /// What travels to a client.
@@ -136,6 +138,7 @@ enum Down {
         peer: Fields,
     },
     Opened(ConnId),
+    Pong(ConnId, Vec<u8>),
 }
 
 /// Who closed a connection in order.
@@ -154,8 +157,8 @@ impl World {
         let links = setup.clients.iter().enumerate().map(|(client, spec)| Link {
             name: spec.name.clone(),
             uid: spec.uid.clone(),
-            up: Pipe::new(setup.seed, 2 * client as u64, setup.lag),
-            down: Pipe::new(setup.seed, 2 * client as u64 + 1, setup.lag),
+            up: Pipe::new(setup.seed, 2 * client as u64),
+            down: Pipe::new(setup.seed, 2 * client as u64 + 1),
             dials: Dials::Connect,
             hanging: Vec::new(),
             alive: Vec::new(),
@@ -183,6 +186,20 @@ impl World {
             Output::Close { conn } => self.close(now, client, conn, sink),
             Output::Observe(_) => {}
         }
+    }
+
+    /// A client's transport asks whether its connection lives. The way there and back is that of frames;
+    /// to the server it means nothing.
+    pub fn ping(&mut self, now: Micros, client: ClientIx, number: u32, payload: Vec<u8>) {
+        if let Some(conn) = self.find(client, number) {
+            self.links[client].up.send(now, Up::Ping(conn, payload));
+        }
+    }
+
+    /// Whether what the server sends to a client is held.
+    #[must_use]
+    pub fn holds_down(&self, client: ClientIx) -> bool {
+        self.links[client].down.is_held()
     }
 
     /// When something happens by itself.

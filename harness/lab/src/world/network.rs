@@ -125,6 +125,11 @@ impl World {
                     None => self.realm.received_noise(now, conn),
                 }
             }
+            Up::Ping(conn, payload) => {
+                if self.conns[conn].far {
+                    self.links[client].down.send(now, Down::Pong(conn, payload));
+                }
+            }
             Up::Close(conn) => {
                 if std::mem::take(&mut self.conns[conn].far) {
                     self.realm.closed(now, conn);
@@ -167,6 +172,9 @@ impl World {
             }
             Down::Owed { conn, peer } if self.near(conn) == Near::Open => {
                 self.report_signal(now, client, "peer.sent", peer, sink);
+            }
+            Down::Pong(conn, payload) if self.near(conn) == Near::Open => {
+                sink.pong(client, self.conns[conn].number, payload);
             }
             // The client gave up this connection.
             _ => {}

@@ -30,7 +30,7 @@ const NONE: &str = "none !";
 /// Lists cells and boundaries.
 pub(super) fn cells(contracts: &[Contract]) -> Answer {
     let playing = Playing { seed: 0, threads: threads(None), traces: false, done: &|_| () };
-    let (records, _) = play(contracts, &conforming(), &playing);
+    let records = play(contracts, &conforming(), &playing).records;
     let mut cells = Vec::new();
     let mut boundaries = Vec::new();
     let mut text = Vec::new();

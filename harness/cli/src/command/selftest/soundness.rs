@@ -10,6 +10,7 @@ use crate::suite::Contract;
 use stateline_core::profile::RowIx;
 use stateline_core::record::{CaseRecord, CoverageStatus, Totals, Verdict};
 use stateline_runner::rejudge::rejudge;
+use stateline_runner::suite::Results;
 use stateline_runner::summary::{coverage, totals};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -45,7 +46,7 @@ fn examine(contract: &Contract, seed: u64, threads: usize, problems: &mut Vec<St
             Err(error) => alive.1.push(format!("{} cannot be judged again: {error}", record.id)),
         }
     };
-    let (records, unfired) =
+    let Results { records, unfired } =
         play([contract], &conforming(), &Playing { seed, threads, traces: true, done: &done });
     problems.extend(records.iter().filter_map(not_passed));
     problems.extend(

@@ -1,0 +1,115 @@
+//! Real time: the same cases on real connections as in virtual time, with the same outcome.
+//!
+//! Not responsible for adapters that misbehave. The machine may be busy: what a stall excuses is no
+//! fault here either, but most must be decided.
+//!
+//! Invariant: order is compared client by client; between clients there is none.
+
+use crate::adapters::python_for_real_time;
+use crate::program::Run;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Longest planned length of what is played here.
+const LONGEST: &str = "20s";
+
+/// What is compared of a case.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    verdict: String,
+    requirements: Vec<(String, String)>,
+    /// What each application did and was told, in order.
+    observed: BTreeMap<String, Vec<String>>,
+}
+
+fn outcomes(record: &Value) -> BTreeMap<String, Outcome> {
+    let cases = record["cases"].as_array().unwrap();
+    cases.iter().filter(|case| !case["verdict"].is_null()).map(outcome).collect()
+}
+
+fn outcome(case: &Value) -> (String, Outcome) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let requirements = case["requirements"].as_array().unwrap();
+    let mut observed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in case["trace"].as_array().unwrap() {
+        if event["plane"] != "control" {
+            continue;
+        }
+        let words = ["op", "call", "state", "reason", "code", "event"]
+            .map(|name| event["data"][name].to_string());
+        let seen = format!("{} {}", text(&event["kind"]), words.join(" "));
+        observed.entry(text(&event["client"])).or_default().push(seen);
+    }
+    let outcome = Outcome {
+        verdict: text(&case["verdict"]),
+        requirements: requirements
+            .iter()
+            .map(|requirement| (text(&requirement["id"]), text(&requirement["judgement"])))
+            .collect(),
+        observed,
+    };
+    (text(&case["id"]), outcome)
+}
+
+/// Plays in both times and compares. Gives how many cases were decided in both.
+fn compare(client: &str) -> usize {
+    let played = |time: &str| {
+        let run = Run::of(&["--time", time, "--max-length", LONGEST, "--client", client]);
+        let record = run.record();
+        assert_eq!(record["run"]["time"], time);
+        outcomes(&record)
+    };
+    let (in_virtual, in_real) = (played("virtual"), played("real"));
+    let mut n_compared = 0;
+    for (id, real) in &in_real {
+        if real.verdict == "INCONCLUSIVE" {
+            continue;
+        }
+        // Planned lengths are longer by the slack, so virtual time plays more.
+        assert_eq!(real, &in_virtual[id], "{id}");
+        n_compared += 1;
+    }
+    assert!(n_compared * 10 >= in_real.len() * 9, "{n_compared} of {}", in_real.len());
+    n_compared
+}
+
+#[test]
+fn the_reference_client_does_the_same_in_both_times() {
+    assert!(compare("builtin") > 40);
+}
+
+#[test]
+fn the_independent_client_does_the_same_in_both_times() {
+    assert!(compare(&python_for_real_time("")) > 40);
+}
+
+/// Defects that show in a short case: what they break, and where.
+const DEFECTS: [(&str, &str, &str); 6] = [
+    ("timeout-12s", "RTM-LOGIN-06", "login/unanswered"),
+    ("timeout-4s", "RTM-LOGIN-06", "login/unanswered"),
+    ("refusal-ok", "RTM-LOGIN-04", "login/refused*"),
+    ("early-reconnecting", "RTM-CONN-02", "network-drop/reported*"),
+    ("abort-as-disconnected", "RTM-CONN-04", "remote-login/connected"),
+    ("dials-after-logout", "RTM-CONN-07", "logout/connected"),
+];
+
+#[test]
+fn defects_are_found_on_real_connections_too() {
+    // Runs wait most of the time, so all of them at once.
+    std::thread::scope(|scope| {
+        for (defect, breaks, filter) in DEFECTS {
+            scope.spawn(move || {
+                let (client, filter) =
+                    (format!("builtin:{defect}"), format!("agora-rtm-1x/{filter}"));
+                let run = Run::of(&["--time", "real", "--client", &client, &filter]);
+                assert_eq!(run.code(), 1, "{defect}: {}", crate::program::stderr(&run.output));
+                let record = run.record();
+                let cases = record["cases"].as_array().unwrap();
+                let failed = cases.iter().filter(|case| case["verdict"] == "FAIL");
+                for case in failed {
+                    assert_eq!(case["findings"][0]["requirement"], breaks, "{defect}");
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,474 @@
+//! One case on real connections and the real clock.
+//!
+//! Feeds a [`Play`] with what sockets and adapter bring, and carries out what it wants. Not responsible
+//! for which cases are played when, nor for what a stall excuses.
+//!
+//! Invariant: the case ends: by its script and the oracle, at the longest time, or by a fault.
+
+use super::crew::{Crew, Ship};
+use super::stalls::Stalls;
+use crate::play::{Next, Play, Played, Start};
+use crate::source::{Broken, Ended};
+use crate::suite::Job;
+use stateline_client::fault::FaultId;
+use stateline_client::live::Tale;
+use stateline_client::protocol::Endpoint;
+use stateline_core::profile::Profile;
+use stateline_core::scenario::ClientIx;
+use stateline_core::time::Micros;
+use stateline_core::turn::{Input, Output};
+use stateline_lab::tcp::dock::{Caller, Dock};
+use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::spawn_local;
+
+/// More things than this are not taken in before the world has its turn again.
+const MOST_AT_ONCE: usize = 256;
+/// More dials of one client in one case than these are a loop without a pause.
+const MOST_DIALS: u32 = 10_000;
+
+/// What a case is played with.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    pub(super) crew: &'a Crew,
+    /// Numbers the docks of the run.
+    pub(super) docks: &'a AtomicU32,
+    /// When a case ends that is not over by itself.
+    pub(super) longest: Micros,
+    /// When this thread was late.
+    pub(super) stalls: &'a Stalls,
+}
+
+/// How a case went.
+pub(super) struct Attempt {
+    pub(super) played: Played,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// A process ended under it, and others shared that process: it may have been their doing.
+    pub(super) lost: bool,
+}
+
+/// What comes to a case.
+enum News {
+    Tale(ClientIx, Tale),
+    Dialled(ClientIx, Caller),
+    Arrival(ClientIx, u32, Arrival),
+    Undockable(std::io::Error),
+}
+
+/// Plays a case. `alone`: its clients share a process with nobody.
+pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>) -> Attempt {
+    let Job { mut stage, case, repeat } = *job;
+    // A FAIL is looked at again with the stalls of the machine in mind.
+    stage.keep_trace = true;
+    let begun = Instant::now();
+    let start = Start { stage, case, repeat, seed, epoch_ms: epoch_ms() };
+    let play = Play::new(start);
+    let (tell, news) = unbounded_channel();
+    let mut floor = Floor {
+        play,
+        begun,
+        longest: table.longest,
+        profile: stage.profile,
+        news,
+        tell,
+        seats: Vec::new(),
+        stalls: table.stalls,
+        lost: false,
+        shared: !alone,
+    };
+    match floor.seat(job, alone, table) {
+        Ok(()) => {
+            if floor.wait_for_all().await {
+                // How long the clients took to be made is not theirs.
+                floor.longest = floor.now() + table.longest;
+                floor.run().await;
+            }
+        }
+        Err((broken, stderr)) => {
+            floor.play.stderr = stderr;
+            floor.play.breaks(broken);
+        }
+    }
+    floor.end().await
+}
+
+fn epoch_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A case being played, with the ends of its clients.
+struct Floor<'p> {
+    play: Play<'p>,
+    begun: Instant,
+    longest: Micros,
+    profile: &'p Profile,
+    news: UnboundedReceiver<News>,
+    tell: UnboundedSender<News>,
+    seats: Vec<Seat>,
+    stalls: &'p Stalls,
+    lost: bool,
+    shared: bool,
+}
+
+/// A client's end.
+struct Seat {
+    ship: Arc<Ship>,
+    /// Its number in its process.
+    number: u32,
+    state: Life,
+    /// Orders for its connections, by the number of the dial.
+    conns: BTreeMap<u32, UnboundedSender<Order>>,
+    dials: u32,
+    held: bool,
+    /// Accepts what is dialled.
+    door: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Opening,
+    Open,
+    Over,
+}
+
+impl Floor<'_> {
+    /// Gives each client a dock and a place in a process.
+    fn seat(
+        &mut self,
+        job: &Job<'_>,
+        alone: bool,
+        table: Table<'_>,
+    ) -> Result<(), (Broken, String)> {
+        let mut home: Option<Arc<Ship>> = None;
+        for (client, open) in self.play.opens.clone().iter().enumerate() {
+            let dock =
+                Dock::open(table.docks.fetch_add(1, Ordering::Relaxed)).map_err(|error| {
+                    (Broken::Fault(format!("no listener for a client: {error}")), String::new())
+                })?;
+            let address = dock.address();
+            let door = spawn_local(accept(Rc::new(dock), client, self.tell.clone()));
+            // The clients of a case that is alone may still share a process with each other.
+            let shared = home.as_ref().filter(|_| alone && table.crew.hello().clients > 1);
+            let ship = match shared.and_then(|home| table.crew.join(home)) {
+                Some(ship) => ship,
+                None => table
+                    .crew
+                    .board(alone)
+                    .map_err(|(fault, stderr)| (Broken::Fault(fault.to_string()), stderr))?,
+            };
+            home = Some(Arc::clone(&ship));
+            let wire = &self.profile.wire;
+            let endpoint = Endpoint {
+                scheme: "ws",
+                host: address.ip().to_string(),
+                port: address.port(),
+                path: wire.path.to_string(),
+                subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
+                ca: None,
+            };
+            let tell = self.tell.clone();
+            let number = ship.live.open(
+                &job.stage.profile.id,
+                job.stage.profile.variant.as_ref(),
+                open,
+                endpoint,
+                Box::new(move |_, tale| {
+                    let _ = tell.send(News::Tale(client, tale));
+                }),
+            );
+            self.seats.push(Seat {
+                ship,
+                number,
+                state: Life::Opening,
+                conns: BTreeMap::new(),
+                dials: 0,
+                held: false,
+                door,
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until all clients are there. False: one of them cannot be.
+    async fn wait_for_all(&mut self) -> bool {
+        while self.seats.iter().any(|seat| seat.state == Life::Opening) {
+            let Some(news) = self.news.recv().await else { return false };
+            self.take(news);
+            if self.play.is_spoilt() {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn run(&mut self) {
+        loop {
+            self.play.advance(self.now());
+            while self.play.stir() | self.hand_out() {
+                if self.play.is_spoilt() {
+                    return;
+                }
+            }
+            if self.play.is_spoilt() {
+                return;
+            }
+            let due = match self.play.next() {
+                Next::End => return,
+                Next::At(due) => due,
+                Next::Nothing => Micros::MAX,
+            };
+            if self.now() >= self.longest {
+                self.play.cut();
+                return;
+            }
+            let until = self.begun + Duration::from_micros(due.min(self.longest).0);
+            tokio::select! {
+                biased;
+                news = self.news.recv() => if let Some(news) = news { self.take_all(news) },
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
+            if self.play.is_spoilt() {
+                return;
+            }
+        }
+    }
+
+    /// Takes in what has come by now.
+    fn take_all(&mut self, first: News) {
+        self.play.advance(self.now());
+        self.take(first);
+        for _ in 0..MOST_AT_ONCE {
+            match self.news.try_recv() {
+                Ok(news) if !self.play.is_spoilt() => self.take(news),
+                _ => return,
+            }
+        }
+    }
+
+    fn now(&self) -> Micros {
+        Micros(u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn take(&mut self, news: News) {
+        match news {
+            News::Tale(client, tale) => self.told(client, tale),
+            News::Dialled(client, caller) => self.dialled(client, caller),
+            News::Arrival(client, conn, arrival) => self.arrived(client, conn, arrival),
+            News::Undockable(error) => {
+                self.play.breaks(Broken::Fault(format!("cannot accept connections: {error}")));
+            }
+        }
+    }
+
+    fn told(&mut self, client: ClientIx, tale: Tale) {
+        match tale {
+            Tale::Opened(Ok(())) => self.seats[client].state = Life::Open,
+            Tale::Opened(Err(why)) => {
+                self.seats[client].state = Life::Over;
+                self.play.not_applicable.get_or_insert(why);
+            }
+            Tale::Seen(seen) => {
+                self.play.done(client, Output::Observe(seen));
+            }
+            Tale::Closed(stderr) => {
+                self.seats[client].state = Life::Over;
+                self.play.stderr.push_str(&stderr);
+            }
+            Tale::Broken { fault, stderr, alone } => {
+                let seat = &mut self.seats[client];
+                if std::mem::replace(&mut seat.state, Life::Over) == Life::Over {
+                    return;
+                }
+                if !alone {
+                    seat.ship.close();
+                }
+                self.play.stderr.push_str(&stderr);
+                if fault.id == FaultId::Interrupted {
+                    self.play.breaks(Broken::Interrupted);
+                } else {
+                    self.lost |= !alone && self.shared;
+                    self.play.breaks(Broken::Fault(fault.to_string()));
+                }
+            }
+        }
+    }
+
+    fn dialled(&mut self, client: ClientIx, caller: Caller) {
+        let seat = &mut self.seats[client];
+        if seat.dials >= MOST_DIALS {
+            let text = format!("adapter-flood: more than {MOST_DIALS} dials in one case");
+            self.play.breaks(Broken::Fault(text));
+            return;
+        }
+        seat.dials += 1;
+        let conn = seat.dials;
+        let (order, orders) = unbounded_channel();
+        if seat.held {
+            let _ = order.send(Order::HoldDown(true));
+        }
+        seat.conns.insert(conn, order);
+        let wire = &self.profile.wire;
+        let manner = Manner {
+            path: wire.path.to_string(),
+            subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
+            tls: None,
+        };
+        let tell = self.tell.clone();
+        spawn_local(host(caller, manner, orders, move |arrival| {
+            let _ = tell.send(News::Arrival(client, conn, arrival));
+        }));
+        self.play.done(client, Output::Dial { conn });
+    }
+
+    fn arrived(&mut self, client: ClientIx, conn: u32, arrival: Arrival) {
+        // What crossed an end that was ordered is nobody's any more.
+        if !self.seats[client].conns.contains_key(&conn) {
+            return;
+        }
+        match arrival {
+            Arrival::Opened => {}
+            Arrival::Text(text) => {
+                self.play.done(client, Output::Send { conn, text });
+            }
+            Arrival::Binary(n) => {
+                let text = format!("a binary message of {n} bytes, which no wire understands");
+                self.play.remark(client, &text);
+            }
+            Arrival::Ping(payload) => self.play.ping(client, conn, payload),
+            Arrival::Closed(_) | Arrival::Gone => self.left(client, conn),
+            Arrival::Wrong(what) => {
+                self.play.remark(client, &what);
+                self.left(client, conn);
+            }
+        }
+    }
+
+    /// A client has ended a connection or given up a dial.
+    fn left(&mut self, client: ClientIx, conn: u32) {
+        self.seats[client].conns.remove(&conn);
+        self.play.done(client, Output::Close { conn });
+    }
+
+    /// Hands out what has reached clients; whether there was anything.
+    fn hand_out(&mut self) -> bool {
+        let mut busy = false;
+        for client in 0..self.seats.len() {
+            let seat = &mut self.seats[client];
+            // A link that holds delivers nothing: what was delivered came before the hold, or after it.
+            let held = self.play.holds_down(client);
+            if !held {
+                seat.hold(false);
+            }
+            for input in self.play.take_inbox(client) {
+                busy = true;
+                seat.hand(input);
+            }
+            for (conn, payload) in self.play.take_pongs(client) {
+                seat.order(conn, Order::Pong(payload));
+            }
+            if held {
+                seat.hold(true);
+            }
+        }
+        busy
+    }
+
+    /// Throws the clients away.
+    async fn end(mut self) -> Attempt {
+        for seat in &mut self.seats {
+            seat.door.abort();
+            if seat.state == Life::Over {
+                continue;
+            }
+            seat.ship.live.close(seat.number);
+        }
+        let is_here = |seat: &Seat| seat.state != Life::Over;
+        while self.seats.iter().any(is_here) {
+            // While it waits nothing else is of interest, but a fault still is.
+            match self.news.recv().await {
+                Some(News::Tale(client, tale @ (Tale::Closed(_) | Tale::Broken { .. }))) => {
+                    self.told(client, tale);
+                }
+                Some(News::Tale(client, Tale::Opened(Err(_)))) => {
+                    self.seats[client].state = Life::Over;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let ended = Instant::now();
+        for seat in &self.seats {
+            seat.ship.leave();
+        }
+        let late = |stalls: &Stalls| stalls.within(self.begun, ended);
+        let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
+        let stalled = late(self.stalls) + adapters.unwrap_or_default();
+        self.play.conduct.stalled = Micros(u64::try_from(stalled.as_micros()).unwrap_or(u64::MAX));
+        let stderr = self.play.redact(&self.play.stderr).to_string();
+        self.play.stderr = stderr;
+        let (lost, took) = (self.lost, ended - self.begun);
+        Attempt { played: self.play.end(Ended::default()), took, lost }
+    }
+}
+
+impl Seat {
+    fn hand(&mut self, input: Input) {
+        match input {
+            Input::Call { call, op, args } => self.ship.live.call(self.number, call, op, args),
+            Input::Opened { conn } => self.order(conn, Order::Answer),
+            Input::DialFailed { conn } => self.end(conn, Order::Refuse),
+            Input::Message { conn, text } => self.order(conn, Order::Text(text)),
+            Input::Closed { conn, code: Some(code) } => self.end(conn, Order::Close(code)),
+            Input::Closed { conn, code: None } => self.end(conn, Order::Reset),
+        }
+    }
+
+    fn hold(&mut self, held: bool) {
+        if std::mem::replace(&mut self.held, held) != held {
+            for conn in self.conns.keys() {
+                self.order(*conn, Order::HoldDown(held));
+            }
+        }
+    }
+
+    fn order(&self, conn: u32, order: Order) {
+        if let Some(orders) = self.conns.get(&conn) {
+            let _ = orders.send(order);
+        }
+    }
+
+    /// The last order of a connection.
+    fn end(&mut self, conn: u32, order: Order) {
+        if let Some(orders) = self.conns.remove(&conn) {
+            let _ = orders.send(order);
+            // Who drops the sender resets the connection, so it stays until the visit is over.
+            spawn_local(async move { orders.closed().await });
+        }
+    }
+}
+
+/// Accepts whatever a client dials, as long as the case goes on.
+async fn accept(dock: Rc<Dock>, client: ClientIx, tell: UnboundedSender<News>) {
+    let mut failures = 0;
+    loop {
+        let news = match dock.accept().await {
+            Ok(caller) => News::Dialled(client, caller),
+            // The dock pauses by itself before it says so.
+            Err(_) if failures < 100 => {
+                failures += 1;
+                continue;
+            }
+            Err(error) => News::Undockable(error),
+        };
+        if tell.send(news).is_err() {
+            return;
+        }
+    }
+}
