@@ -135,6 +135,9 @@ pub(crate) struct RunArgs {
     /// Real time: how often a case that was INCONCLUSIVE is played again. A FAIL never is.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) retries: u32,
+    /// Real time: encrypt connections, with an authority made for this run.
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// Play one case, print what happens while it happens, and let the client take its time.
     #[arg(long, value_name = "CASE")]
     pub(crate) debug: Option<String>,

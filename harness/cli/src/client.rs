@@ -8,6 +8,7 @@
 use crate::Failure;
 use crate::args::{AdapterArgs, RunArgs};
 use crate::client_spec::{Builtin, ClientSpec, builtin_info};
+use crate::exit::Exit;
 use crate::suite::Contract;
 use smol_str::SmolStr;
 use stateline_client::Command;
@@ -17,11 +18,11 @@ use stateline_core::record::ClientInfo;
 use stateline_core::time::Micros;
 use stateline_reports::text::{last_lines, visible};
 use stateline_runner::adapters::{Adapters, Settings};
-use stateline_runner::real_time::{Conditions, RealTime};
+use stateline_runner::real_time::{Authority, Conditions, RealTime, Tls};
 use stateline_runner::source::Broken;
 use stateline_runner::suite::{Job, Options, Results, run as run_jobs};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -69,7 +70,9 @@ impl Client {
         let client = if real {
             let longest = args.max_length.unwrap_or(LONGEST);
             let retries = args.retries;
-            let conditions = Conditions { command, workers, max_sessions, retries, longest, stop };
+            let tls = if args.tls { Some(authority(&args.out)?) } else { None };
+            let conditions =
+                Conditions { command, workers, max_sessions, retries, longest, tls, stop };
             Self::Real(Box::new(RealTime::new(conditions)))
         } else {
             Self::Adapters(Box::new(Adapters::new(Settings {
@@ -166,6 +169,17 @@ pub(crate) fn command(line: &str, args: &AdapterArgs) -> Result<Command, Failure
     let words = split(line)
         .map_err(|why| Failure::usage(format!("the command `{line}` is wrong: {why}")))?;
     guarded(words, args)
+}
+
+/// An authority for this run, whose certificate lies in the output folder for adapters to read.
+fn authority(out: &Path) -> Result<Tls, Failure> {
+    let failed = |text: String| Failure { text, exit: Exit::Error };
+    let authority = Authority::new().map_err(|error| failed(error.to_string()))?;
+    let file = authority
+        .write_pem(out)
+        .and_then(|path| path.canonicalize())
+        .map_err(|error| failed(format!("cannot write into {}: {error}", out.display())))?;
+    Ok(Tls { authority: Arc::new(authority), file: file.to_string_lossy().into_owned() })
 }
 
 /// This program.

@@ -1,39 +1,32 @@
 //! An adapter in real time: requests overlap, and what applications are told comes by itself.
 //!
-//! A thread of its own talks to the process, so that what comes is stamped when it comes, however busy
+//! `talk` is the thread that talks to the process: what comes is stamped when it comes, however busy
 //! those are who listen. Not responsible for cases or for what is done with a fault.
 //!
 //! Invariant: whoever opened a client is told of everything that concerns it, in the order in which it
-//! came, and last of its end: [`Tale::Closed`] or [`Tale::Broken`].
+//! came, and last of its end: [`Tale::Closed`], [`Tale::Broken`], or that it cannot be made. That holds
+//! also if the process, its thread or its owner is gone before the client was opened.
 
-use crate::adapter::{Adapter, Ledger, MOST_WORDS, diagnosis, refused, told};
-use crate::fault::{Fault, FaultId, clip};
-use crate::process::{Farewell, Process};
-use crate::protocol::{
-    CallParams, CloseParams, Echo, Endpoint, ErrorObject, Hello, Incoming, LARGEST, Method,
-    Observed, OpenParams, Request, TimeMode,
-};
+mod talk;
+
+#[cfg(test)]
+mod tests;
+
+use crate::adapter::Adapter;
+use crate::fault::{Fault, FaultId};
+use crate::process::Farewell;
+use crate::protocol::{Endpoint, Hello};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::{AsFd, OwnedFd};
-use serde::Serialize;
-use serde_json::json;
+use rustix::fd::OwnedFd;
 use smol_str::SmolStr;
-use stateline_core::time::Micros;
-use stateline_core::turn::{Observation, Open, Output, Turn};
+use stateline_core::turn::{Observation, Open};
 use stateline_core::value::Fields;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// More bytes told of one client than these are a flood.
-const MOST_TOLD: usize = 16 << 20;
-/// How much of the messages is kept for a log.
-const MOST_LOG: usize = 64 << 20;
-/// How much of stderr is kept for the cases that are open.
-const MOST_STDERR: usize = 256 << 10;
+use talk::Talk;
 
 /// Hears of one client, on the thread that talks to the process: it must not wait.
 pub type Listener = Box<dyn FnMut(Instant, Tale) + Send>;
@@ -59,18 +52,31 @@ pub enum Tale {
     },
 }
 
-/// A process that speaks the control protocol in real time.
+impl Tale {
+    /// Whether nothing more is told after it.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Opened(Err(_)) | Self::Closed(_) | Self::Broken { .. })
+    }
+}
+
+/// A process that speaks the control protocol in real time. Dropped, it says goodbye by itself, and nobody
+/// hears how it ended.
 #[derive(Debug)]
 pub struct Live {
     hello: Hello,
     orders: Sender<Order>,
     wake: Arc<OwnedFd>,
     opened: AtomicU32,
-    thread: JoinHandle<(Farewell, String)>,
+    epitaph: Epitaph,
+    thread: Option<JoinHandle<(Farewell, String)>>,
 }
 
+/// Why nobody can be opened any more, once that is so.
+type Epitaph = Arc<OnceLock<Fault>>;
+
 enum Order {
-    Open { client: u32, line: OpenLine, listener: Listener },
+    Open { client: u32, line: OpenLine, ear: Ear },
     Call { client: u32, call: u32, op: SmolStr, args: Fields },
     Close { client: u32 },
     Echo { heard: Box<dyn FnOnce(Duration) + Send> },
@@ -83,6 +89,31 @@ struct OpenLine {
     variant: Option<SmolStr>,
     open: Open,
     endpoint: Endpoint,
+}
+
+/// A listener that is told of the end, whatever becomes of what holds it.
+struct Ear {
+    listener: Listener,
+    epitaph: Epitaph,
+    told_last: bool,
+}
+
+impl Ear {
+    fn hear(&mut self, at: Instant, tale: Tale) {
+        if !self.told_last {
+            self.told_last = tale.is_last();
+            (self.listener)(at, tale);
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        let fault = self.epitaph.get().cloned();
+        let gone = || Fault::new(FaultId::Died, "its process was gone before a client was opened");
+        let fault = fault.unwrap_or_else(gone);
+        self.hear(Instant::now(), Tale::Broken { fault, stderr: String::new(), alone: false });
+    }
 }
 
 impl Live {
@@ -100,24 +131,13 @@ impl Live {
         let (process, hello) = adapter.into_process();
         let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (orders, inbox) = channel();
-        let talk = Talk {
-            process,
-            inbox,
-            wake: Arc::clone(&wake),
-            limit,
-            stop,
-            requests: 1,
-            pending: BTreeMap::new(),
-            guests: BTreeMap::new(),
-            outbox: Vec::new(),
-            heard: String::new(),
-            forgotten: 0,
-            log: log.then(String::new),
-            leaving: false,
-        };
+        let epitaph = Epitaph::default();
+        let talk = Talk::new(process, inbox, Arc::clone(&wake), Arc::clone(&epitaph));
+        let talk = talk.under(limit, stop, log);
         let thread =
             std::thread::Builder::new().name("adapter".to_owned()).spawn(move || talk.run())?;
-        Ok(Self { hello, orders, wake, opened: AtomicU32::new(0), thread })
+        let opened = AtomicU32::new(0);
+        Ok(Self { hello, orders, wake, opened, epitaph, thread: Some(thread) })
     }
 
     /// What it said when it was greeted.
@@ -142,7 +162,8 @@ impl Live {
             open: open.clone(),
             endpoint,
         };
-        self.order(Order::Open { client, line, listener });
+        let ear = Ear { listener, epitaph: Arc::clone(&self.epitaph), told_last: false };
+        self.order(Order::Open { client, line, ear });
         client
     }
 
@@ -161,10 +182,21 @@ impl Live {
         self.order(Order::Echo { heard: Box::new(heard) });
     }
 
-    /// Whether the process is still talked to.
+    /// Whether a client can still be opened. One that is opened while this changes is told so.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        !self.thread.is_finished()
+        self.epitaph.get().is_none() && !self.has_ended()
+    }
+
+    /// Says goodbye and does not wait; whoever asks for a client then is told that the process is gone.
+    pub fn part(&self) {
+        self.order(Order::Bye);
+    }
+
+    /// Whether the process is gone, so that [`Self::bye`] waits for nothing.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Says goodbye, and waits until the process has ended: how, and the log.
@@ -181,12 +213,13 @@ impl Live {
         self.end()
     }
 
-    fn end(self) -> (Farewell, String) {
+    fn end(mut self) -> (Farewell, String) {
+        let Some(thread) = self.thread.take() else { return Default::default() };
         // The thread only panics by a bug of ours; its panic is the run's.
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// A thread that has ended hears nothing, and has told so before.
+    /// A thread that has ended hears nothing. What it does not hear is dropped, which tells an [`Ear`].
     fn order(&self, order: Order) {
         if self.orders.send(order).is_ok() {
             let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
@@ -194,337 +227,8 @@ impl Live {
     }
 }
 
-/// A request without an answer yet.
-struct Pending {
-    method: Method,
-    client: u32,
-    sent: Instant,
-    heard: Option<Box<dyn FnOnce(Duration) + Send>>,
-}
-
-/// A client that is open.
-struct Guest {
-    listener: Listener,
-    ledger: Ledger,
-    told: usize,
-    /// Where stderr was when it was opened.
-    stderr: usize,
-}
-
-/// The thread that talks to the process.
-struct Talk {
-    process: Process,
-    inbox: Receiver<Order>,
-    wake: Arc<OwnedFd>,
-    limit: Option<Duration>,
-    stop: Arc<AtomicBool>,
-    requests: u64,
-    pending: BTreeMap<u64, Pending>,
-    guests: BTreeMap<u32, Guest>,
-    /// What was not written yet.
-    outbox: Vec<u8>,
-    /// The last of stderr, and how much was forgotten before it.
-    heard: String,
-    forgotten: usize,
-    log: Option<String>,
-    /// `bye` was sent.
-    leaving: bool,
-}
-
-/// How the talk ends.
-enum End {
-    Bye,
-    Killed,
-    Fault(Fault),
-}
-
-impl Talk {
-    fn run(mut self) -> (Farewell, String) {
-        let end = loop {
-            if let Some(end) = self.step() {
-                break end;
-            }
-        };
-        self.listen();
-        let log = self.log.take().unwrap_or_default();
-        let guests = std::mem::take(&mut self.guests);
-        let (fault, farewell) = match end {
-            End::Bye => (None, self.process.farewell()),
-            End::Killed => (None, self.process.kill()),
-            End::Fault(fault) => (Some(fault), self.process.kill()),
-        };
-        self.heard.push_str(&farewell.stderr);
-        let fault = fault.unwrap_or_else(|| Fault::new(FaultId::Interrupted, "it was ended"));
-        for mut guest in guests.into_values() {
-            let from = guest.stderr.saturating_sub(self.forgotten).min(self.heard.len());
-            let stderr = self.heard.get(from..).unwrap_or_default().to_owned();
-            let fault = fault.clone();
-            (guest.listener)(Instant::now(), Tale::Broken { fault, stderr, alone: false });
-        }
-        let mut log = log;
-        for line in self.heard.lines() {
-            log.push_str("! ");
-            log.push_str(line);
-            log.push('\n');
-        }
-        (farewell, log)
-    }
-
-    /// Orders out, lines in.
-    fn step(&mut self) -> Option<End> {
-        // Before the orders are looked at, so that none is overslept.
-        let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
-        while let Ok(order) = self.inbox.try_recv() {
-            if let Some(end) = self.take(order) {
-                return Some(end);
-            }
-        }
-        let wake = Arc::clone(&self.wake);
-        let left = self.process.pump(&self.outbox, wake.as_fd()).len();
-        self.outbox.drain(..self.outbox.len() - left);
-        let at = Instant::now();
-        loop {
-            match self.process.next_line() {
-                Ok(Some(line)) => {
-                    let line = line.to_vec();
-                    if let Err(fault) = self.read(at, &line) {
-                        return Some(End::Fault(fault));
-                    }
-                }
-                Ok(None) => break,
-                Err(fault) => return Some(End::Fault(fault)),
-            }
-        }
-        if self.leaving && self.pending.is_empty() {
-            return Some(End::Bye);
-        }
-        if self.process.has_ended() {
-            return Some(End::Fault(self.process.died_in_play()));
-        }
-        if self.stop.load(Ordering::Relaxed) {
-            return Some(End::Fault(Fault::new(FaultId::Interrupted, "the run was interrupted")));
-        }
-        self.overdue(at).map(End::Fault)
-    }
-
-    fn take(&mut self, order: Order) -> Option<End> {
-        match order {
-            Order::Open { client, line, listener } => {
-                self.listen();
-                let stderr = self.forgotten + self.heard.len();
-                let ledger = Ledger::default();
-                self.guests.insert(client, Guest { listener, ledger, told: 0, stderr });
-                let OpenLine { profile, variant, open, endpoint } = line;
-                self.request(
-                    Method::Open,
-                    client,
-                    Some(OpenParams {
-                        client,
-                        profile: &profile,
-                        variant: variant.as_deref(),
-                        uid: &open.uid,
-                        time: TimeMode::Real,
-                        epoch_ms: open.epoch_ms,
-                        seed: open.seed % LARGEST,
-                        parameters: &Fields::new(),
-                        endpoint: Some(&endpoint),
-                    }),
-                );
-            }
-            Order::Call { client, call, op, args } => {
-                if let Some(guest) = self.guests.get_mut(&client) {
-                    guest.ledger.called(1);
-                    let params = CallParams { client, call, op: &op, args: &args };
-                    self.request(Method::Call, client, Some(params));
-                }
-            }
-            Order::Close { client } => {
-                if self.guests.contains_key(&client) {
-                    self.request(Method::Close, client, Some(CloseParams { client }));
-                }
-            }
-            Order::Echo { heard } => {
-                let id = self.request(Method::Echo, 0, Some(Echo { data: json!("late?") }));
-                if let Some(pending) = self.pending.get_mut(&id) {
-                    pending.heard = Some(heard);
-                }
-            }
-            Order::Bye => {
-                self.leaving = true;
-                self.request(Method::Bye, 0, None::<()>);
-            }
-            Order::Kill => return Some(End::Killed),
-        }
-        None
-    }
-
-    fn request<P: Serialize>(&mut self, method: Method, client: u32, params: Option<P>) -> u64 {
-        let id = self.requests;
-        self.requests += 1;
-        // What is written here are texts and numbers: JSON can say them.
-        let line = serde_json::to_vec(&Request::new(id, method, params)).unwrap_or_default();
-        if let Some(log) = &mut self.log {
-            note(log, "→ ", &line);
-        }
-        self.outbox.extend_from_slice(&line);
-        self.outbox.push(b'\n');
-        self.pending.insert(id, Pending { method, client, sent: Instant::now(), heard: None });
-        id
-    }
-
-    fn read(&mut self, at: Instant, line: &[u8]) -> Result<(), Fault> {
-        if let Some(log) = &mut self.log {
-            note(log, "← ", line);
-        }
-        let text = std::str::from_utf8(line).map_err(|error| {
-            let at = error.valid_up_to();
-            Fault::no_message(format_args!("no UTF-8 from byte {} on", at + 1), line, at)
-        })?;
-        let incoming: Incoming = serde_json::from_str(text).map_err(|error| {
-            if serde_json::from_str::<serde_json::Value>(text).is_err() {
-                return diagnosis(Method::Call, 0, text, Some(&error));
-            }
-            Fault::wrong_at(told(&error), line, error.column())
-        })?;
-        let is_object = text.trim_start().starts_with('{');
-        if !is_object || incoming.jsonrpc != "2.0" {
-            return Err(Fault::wrong("its `jsonrpc` is not \"2.0\"", line));
-        }
-        match incoming {
-            Incoming { id: None, method: Some(method), params: Some(observed), .. }
-                if method == "observe" =>
-            {
-                self.observed(at, observed, line.len());
-                Ok(())
-            }
-            Incoming { id: None, method: Some(method), .. } if method == "observe" => {
-                Err(Fault::wrong("an `observe` without `params`", line))
-            }
-            Incoming { method: Some(method), .. } => {
-                let method = clip(&method, 80);
-                Err(Fault::wrong(format_args!("there is no notification `{method}`"), line))
-            }
-            Incoming { id: Some(id), result, error, .. } => {
-                let Some(pending) = self.pending.remove(&id) else {
-                    return Err(Fault::wrong(
-                        format_args!("an answer to request {id}, which is not open"),
-                        line,
-                    ));
-                };
-                match (result, error) {
-                    (Some(result), None) => self.answered(at, pending, Ok(result.unsupported)),
-                    (None, Some(error)) => self.answered(at, pending, Err(error)),
-                    _ => {
-                        let method = pending.method.as_str();
-                        let why = format!("in the answer to `{method}`: neither result nor error");
-                        return Err(Fault::wrong(why, line));
-                    }
-                }
-                Ok(())
-            }
-            Incoming { id: None, method: None, .. } => {
-                Err(Fault::wrong("neither an answer nor a notification", line))
-            }
-        }
-    }
-
-    fn answered(
-        &mut self,
-        at: Instant,
-        pending: Pending,
-        answer: Result<Option<String>, ErrorObject>,
-    ) {
-        let Pending { method, client, sent, heard } = pending;
-        if let Some(heard) = heard {
-            heard(at.saturating_duration_since(sent));
-        }
-        match (method, answer) {
-            (Method::Open, Ok(None)) => self.tell(at, client, Tale::Opened(Ok(()))),
-            (Method::Open, Ok(Some(why))) => {
-                self.tell(at, client, Tale::Opened(Err(clip(&why, MOST_WORDS))));
-                self.guests.remove(&client);
-            }
-            (Method::Close, Ok(_)) => {
-                let stderr = self.stderr_of(client);
-                self.tell(at, client, Tale::Closed(stderr));
-                self.guests.remove(&client);
-            }
-            (Method::Open | Method::Call | Method::Close, Err(error)) => {
-                self.breaks(at, client, refused(method, error.code, &error.message));
-            }
-            _ => {}
-        }
-    }
-
-    fn observed(&mut self, at: Instant, observed: Observed, n_bytes: usize) {
-        let Observed { client, seen } = observed;
-        // What was told just before the close is still under way then; nobody asks for it any more.
-        let Some(guest) = self.guests.get_mut(&client) else { return };
-        guest.told += n_bytes;
-        let turn = Turn { output: vec![Output::Observe(seen)], next: None };
-        let wrong = guest.ledger.check(Micros::ZERO, &turn).err();
-        if guest.told > MOST_TOLD {
-            let text = format!("more than {} MiB told of one client", MOST_TOLD >> 20);
-            self.breaks(at, client, Fault::new(FaultId::Flood, text));
-        } else if let Some(why) = wrong {
-            self.breaks(at, client, Fault::new(FaultId::WrongTurn, why));
-        } else {
-            for output in turn.output {
-                if let Output::Observe(seen) = output {
-                    self.tell(at, client, Tale::Seen(seen));
-                }
-            }
-        }
-    }
-
-    /// A client is of no further use; the process goes on.
-    fn breaks(&mut self, at: Instant, client: u32, fault: Fault) {
-        let stderr = self.stderr_of(client);
-        self.tell(at, client, Tale::Broken { fault, stderr, alone: true });
-        self.guests.remove(&client);
-        self.request(Method::Close, 0, Some(CloseParams { client }));
-    }
-
-    fn tell(&mut self, at: Instant, client: u32, tale: Tale) {
-        if let Some(guest) = self.guests.get_mut(&client) {
-            (guest.listener)(at, tale);
-        }
-    }
-
-    /// Takes in what was written to stderr.
-    fn listen(&mut self) {
-        self.heard.push_str(&self.process.take_stderr());
-        let mut over = self.heard.len().saturating_sub(MOST_STDERR);
-        while !self.heard.is_char_boundary(over) {
-            over += 1;
-        }
-        self.heard.drain(..over);
-        self.forgotten += over;
-    }
-
-    fn stderr_of(&mut self, client: u32) -> String {
-        self.listen();
-        let Some(guest) = self.guests.get(&client) else { return String::new() };
-        let from = guest.stderr.saturating_sub(self.forgotten).min(self.heard.len());
-        self.heard.get(from..).unwrap_or_default().to_owned()
-    }
-
-    /// What was not answered in time.
-    fn overdue(&mut self, now: Instant) -> Option<Fault> {
-        let limit = self.limit?;
-        let (_, late) = self.pending.first_key_value()?;
-        if now.saturating_duration_since(late.sent) <= limit {
-            return None;
-        }
-        let symptom = self.process.symptom(!self.outbox.is_empty());
-        Some(Fault::hung(late.method, limit, &symptom))
-    }
-}
-
-fn note(log: &mut String, mark: &str, line: &[u8]) {
-    if log.len() < MOST_LOG {
-        log.push_str(mark);
-        log.push_str(String::from_utf8_lossy(line).trim_end());
-        log.push('\n');
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.order(Order::Bye);
     }
 }

@@ -131,6 +131,10 @@ pub enum LinkAct {
     Closed,
     /// Messages take this long each way.
     Delay(Micros),
+    /// Open connections are reset, and dials fail: whatever answers shows a certificate that is over.
+    ExpiredCertificate,
+    /// The same with a certificate for another host.
+    ForeignCertificate,
     /// Only what the server sends is held.
     HalfOpenDown,
     /// Only what the client sends is held.

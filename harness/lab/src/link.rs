@@ -66,6 +66,12 @@ impl Condition {
             LinkAct::Blip => ("blip", Dials::Connect, false, false, Reset),
             LinkAct::Closed => ("closed", Dials::Hang, false, false, Close),
             LinkAct::Delay(_) => return None,
+            LinkAct::ExpiredCertificate => {
+                ("expired-certificate", Dials::Refuse, false, false, Reset)
+            }
+            LinkAct::ForeignCertificate => {
+                ("foreign-certificate", Dials::Refuse, false, false, Reset)
+            }
             LinkAct::HalfOpenDown => ("half-open-down", Dials::Hang, false, true, Keep),
             LinkAct::HalfOpenUp => ("half-open-up", Dials::Hang, true, false, Keep),
             LinkAct::Refused => ("refused", Dials::Refuse, false, false, Reset),

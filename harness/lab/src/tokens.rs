@@ -119,7 +119,7 @@ impl TokenBook {
         let expiry_ms = if kind == "expired" {
             (self.epoch_ms + now.0 / 1_000).saturating_sub(AGE_MS)
         } else {
-            self.epoch_ms + expires.0.div_ceil(1_000)
+            self.wall_ms(expires)
         };
         let text = if kind == "malformed" {
             SmolStr::new_static(MALFORMED)
@@ -170,6 +170,12 @@ impl TokenBook {
     #[must_use]
     pub fn expires(&self, ix: TokenIx) -> Micros {
         self.entries[ix].expires
+    }
+
+    /// An instant of the case as milliseconds since 1970, rounded up.
+    #[must_use]
+    pub const fn wall_ms(&self, at: Micros) -> u64 {
+        self.epoch_ms + at.0.div_ceil(1_000)
     }
 
     /// Lets a token expire; `false` when it had expired before.

@@ -14,7 +14,7 @@ use stateline_core::oracle::index::Index;
 use stateline_core::oracle::verdict::Conduct;
 use stateline_core::oracle::{Judged, Oracle, Settings};
 use stateline_core::profile::Profile;
-use stateline_core::scenario::{Case, ClientIx};
+use stateline_core::scenario::{Case, ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use stateline_core::turn::{Input, Observation, Open, Output};
@@ -118,6 +118,8 @@ struct Slot {
     pongs: Vec<(u32, Vec<u8>)>,
     calls: Vec<MadeCall>,
     heard: bool,
+    /// What the script made of its link last.
+    link: Option<LinkAct>,
 }
 
 struct MadeCall {
@@ -266,6 +268,11 @@ impl<'p> Play<'p> {
         self.world.holds_down(client)
     }
 
+    /// What the script made of a client's link last.
+    pub(crate) fn link(&self, client: ClientIx) -> Option<LinkAct> {
+        self.slots[client].link
+    }
+
     /// Writes a remark of the harness into the trace.
     pub(crate) fn remark(&mut self, client: ClientIx, text: &str) {
         let data = Fields::new().with("text", self.world.redact(text));
@@ -330,6 +337,7 @@ impl<'p> Play<'p> {
             }
             Do::Call { client, op, args } => self.call(client, op, args),
             Do::Link(client, link) => {
+                self.slots[client].link = Some(link);
                 let Self { world, recorder, slots, .. } = self;
                 world.link(now, client, link, &mut Outlet { recorder, slots });
             }

@@ -38,10 +38,12 @@ const ACTS: [&str; 12] = [
     "watch",
 ];
 
-const LINKS: [(&str, LinkAct); 8] = [
+const LINKS: [(&str, LinkAct); 10] = [
     ("black-hole", LinkAct::BlackHole),
     ("blip", LinkAct::Blip),
     ("closed", LinkAct::Closed),
+    ("expired-certificate", LinkAct::ExpiredCertificate),
+    ("foreign-certificate", LinkAct::ForeignCertificate),
     ("half-open-down", LinkAct::HalfOpenDown),
     ("half-open-up", LinkAct::HalfOpenUp),
     ("refused", LinkAct::Refused),

@@ -95,6 +95,27 @@ fn what_is_held_comes_later_and_in_order() {
 }
 
 #[test]
+fn what_was_ordered_before_a_hold_or_a_reset_goes_out_before_it() {
+    run(async {
+        let dock = dock();
+        let (mut socket, visit) = opened(&dock).await;
+        visit.text("before the hold");
+        visit.order(Order::HoldDown(true));
+        visit.text("in the hold");
+        hear_text(&mut socket, "before the hold").await;
+        assert!(is_silent(socket.get_ref()));
+        visit.order(Order::HoldDown(false));
+        visit.text("before the reset");
+        visit.order(Order::Reset);
+        hear_text(&mut socket, "in the hold").await;
+        hear_text(&mut socket, "before the reset").await;
+        let error = socket.next().await.unwrap().unwrap_err();
+        assert!(is_reset(&error), "{error:?}");
+        visit.ends().await;
+    });
+}
+
+#[test]
 fn half_a_frame_is_held() {
     run(async {
         let dock = dock();

@@ -17,9 +17,8 @@ use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 
 /// A client that trusts this authority, by its file.
 fn connector(authority: &Authority) -> TlsConnector {
-    let folder = std::env::temp_dir().join(format!("stateline-lab-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = authority.write_pem(&folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = authority.write_pem(folder.path()).unwrap();
     let certificate = CertificateDer::from_pem_file(&path).unwrap();
     assert_eq!(certificate, CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap());
     let mut roots = RootCertStore::empty();

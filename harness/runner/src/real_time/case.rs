@@ -14,12 +14,14 @@ use stateline_client::fault::FaultId;
 use stateline_client::live::Tale;
 use stateline_client::protocol::Endpoint;
 use stateline_core::profile::Profile;
-use stateline_core::scenario::ClientIx;
+use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Output};
 use stateline_lab::tcp::dock::{Caller, Dock};
+use stateline_lab::tcp::tls::{Authority, Certificate};
 use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,6 +44,17 @@ pub(super) struct Table<'a> {
     pub(super) longest: Micros,
     /// When this thread was late.
     pub(super) stalls: &'a Stalls,
+    /// Connections are encrypted.
+    pub(super) tls: Option<&'a Tls>,
+}
+
+/// Whom clients are to trust.
+#[derive(Clone)]
+pub struct Tls {
+    /// The authority of the run.
+    pub authority: Arc<Authority>,
+    /// The file of its certificate.
+    pub file: String,
 }
 
 /// How a case went.
@@ -79,6 +92,7 @@ pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>
         tell,
         seats: Vec::new(),
         stalls: table.stalls,
+        tls: table.tls,
         lost: false,
         shared: !alone,
     };
@@ -113,6 +127,7 @@ struct Floor<'p> {
     tell: UnboundedSender<News>,
     seats: Vec<Seat>,
     stalls: &'p Stalls,
+    tls: Option<&'p Tls>,
     lost: bool,
     shared: bool,
 }
@@ -123,8 +138,12 @@ struct Seat {
     /// Its number in its process.
     number: u32,
     state: Life,
+    /// Where it dials.
+    address: IpAddr,
     /// Orders for its connections, by the number of the dial.
     conns: BTreeMap<u32, UnboundedSender<Order>>,
+    /// Dials that were shown a certificate that nobody may trust.
+    doomed: BTreeMap<u32, UnboundedSender<Order>>,
     dials: u32,
     held: bool,
     /// Accepts what is dialled.
@@ -166,12 +185,12 @@ impl Floor<'_> {
             home = Some(Arc::clone(&ship));
             let wire = &self.profile.wire;
             let endpoint = Endpoint {
-                scheme: "ws",
+                scheme: if table.tls.is_some() { "wss" } else { "ws" },
                 host: address.ip().to_string(),
                 port: address.port(),
                 path: wire.path.to_string(),
                 subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
-                ca: None,
+                ca: table.tls.map(|tls| tls.file.clone()),
             };
             let tell = self.tell.clone();
             let number = ship.live.open(
@@ -187,7 +206,9 @@ impl Floor<'_> {
                 ship,
                 number,
                 state: Life::Opening,
+                address: address.ip(),
                 conns: BTreeMap::new(),
+                doomed: BTreeMap::new(),
                 dials: 0,
                 held: false,
                 door,
@@ -308,17 +329,34 @@ impl Floor<'_> {
             return;
         }
         seat.dials += 1;
-        let conn = seat.dials;
+        let (conn, address) = (seat.dials, seat.address);
+        let shown = match self.play.link(client) {
+            Some(LinkAct::ExpiredCertificate) => Certificate::Expired,
+            Some(LinkAct::ForeignCertificate) => Certificate::WrongHost,
+            _ => Certificate::Good,
+        };
+        let tls = self.tls.map(|tls| tls.authority.acceptor(address, shown)).transpose();
+        let tls = match tls {
+            Ok(tls) => tls,
+            Err(error) => {
+                self.play.breaks(Broken::Fault(format!("no certificate: {error}")));
+                return;
+            }
+        };
+        let seat = &mut self.seats[client];
         let (order, orders) = unbounded_channel();
         if seat.held {
             let _ = order.send(Order::HoldDown(true));
+        }
+        if self.tls.is_some() && shown != Certificate::Good {
+            seat.doomed.insert(conn, order.clone());
         }
         seat.conns.insert(conn, order);
         let wire = &self.profile.wire;
         let manner = Manner {
             path: wire.path.to_string(),
             subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
-            tls: None,
+            tls,
         };
         let tell = self.tell.clone();
         spawn_local(host(caller, manner, orders, move |arrival| {
@@ -328,6 +366,15 @@ impl Floor<'_> {
     }
 
     fn arrived(&mut self, client: ClientIx, conn: u32, arrival: Arrival) {
+        if let Some(orders) = self.seats[client].doomed.get(&conn) {
+            if arrival == Arrival::Opened {
+                let _ = orders.send(Order::Reset);
+                self.play.remark(client, "took a certificate that must not be trusted");
+            }
+            if arrival != Arrival::Gone {
+                return;
+            }
+        }
         // What crossed an end that was ordered is nobody's any more.
         if !self.seats[client].conns.contains_key(&conn) {
             return;
@@ -423,6 +470,9 @@ impl Seat {
         match input {
             Input::Call { call, op, args } => self.ship.live.call(self.number, call, op, args),
             Input::Opened { conn } => self.order(conn, Order::Answer),
+            Input::DialFailed { conn } if self.doomed.contains_key(&conn) => {
+                self.end(conn, Order::Answer);
+            }
             Input::DialFailed { conn } => self.end(conn, Order::Refuse),
             Input::Message { conn, text } => self.order(conn, Order::Text(text)),
             Input::Closed { conn, code: Some(code) } => self.end(conn, Order::Close(code)),

@@ -4,22 +4,29 @@
 //! over more where a process takes no more clients.
 //!
 //! Invariant: a process of which anything went wrong is asked for nothing more; who is alone by wish
-//! shares a process with nobody.
+//! shares a process with nobody; no thread that plays waits for a process to start or to end.
 
 use super::stalls::Stalls;
-use crate::adapters::agrees;
+use crate::adapters::{agrees, broken};
+use crate::source::Broken;
 use stateline_client::fault::{Fault, FaultId};
 use stateline_client::process::Farewell;
 use stateline_client::protocol::Hello;
 use stateline_client::{Adapter, Command, Live};
+use stateline_lab::tokens::mask;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// How often the way through an adapter is measured.
 const ECHO: Duration = Duration::from_millis(100);
+/// After so many starts in a row that failed, no further one is tried.
+const MOST_STARTS: u32 = 3;
+/// Cases that have processes of their own at once, because the one that they shared is gone.
+const MOST_ALONE: usize = 32;
 
 /// The processes of a run.
 pub(crate) struct Crew {
@@ -29,6 +36,13 @@ pub(crate) struct Crew {
     stop: Arc<AtomicBool>,
     hello: Hello,
     ships: Mutex<Vec<Arc<Ship>>>,
+    /// Those that were told goodbye.
+    leaving: Mutex<Vec<Ship>>,
+    /// Who may start a process: more at once would only be late together.
+    starters: Semaphore,
+    failed_starts: AtomicU32,
+    /// Who may be alone.
+    pub(crate) hermits: Semaphore,
     notes: Mutex<Vec<String>>,
 }
 
@@ -56,8 +70,18 @@ impl Crew {
         first: Adapter,
     ) -> Result<Self, Fault> {
         let hello = first.hello().clone();
-        let crew =
-            Self { command, spread, stop, hello, ships: Mutex::default(), notes: Mutex::default() };
+        let crew = Self {
+            command,
+            spread,
+            stop,
+            hello,
+            ships: Mutex::default(),
+            leaving: Mutex::default(),
+            starters: Semaphore::new(spread.max(1)),
+            failed_starts: AtomicU32::new(0),
+            hermits: Semaphore::new(MOST_ALONE),
+            notes: Mutex::default(),
+        };
         let ship = crew.launch(first)?;
         lock(&crew.ships).push(ship);
         Ok(crew)
@@ -90,55 +114,113 @@ impl Crew {
         }
         let needed = clients.div_ceil(self.hello.clients as usize).max(self.spread).min(clients);
         while lock(&self.ships).len() < needed {
-            let Ok(ship) = self.start() else { return };
+            let Ok(ship) = self.started(self.start()()) else { return };
             lock(&self.ships).push(ship);
         }
     }
 
-    fn start(&self) -> Result<Arc<Ship>, (Fault, String)> {
-        let log = self.command.logs.is_some();
-        let adapter = Adapter::start(&self.command, log, Arc::clone(&self.stop)).map_err(
-            |(fault, farewell)| {
-                lock(&self.notes).extend(farewell.notes);
-                (fault, farewell.stderr)
-            },
-        )?;
-        agrees(&self.hello, &adapter)
-            .and_then(|()| self.launch(adapter))
-            .map_err(|fault| (fault, String::new()))
+    /// What starts a process, on a thread that may wait for it.
+    fn start(&self) -> impl FnOnce() -> Result<Adapter, (Fault, Farewell)> + Send + 'static {
+        let (command, hello, stop) =
+            (self.command.clone(), self.hello.clone(), Arc::clone(&self.stop));
+        move || {
+            let adapter = Adapter::start(&command, command.logs.is_some(), stop)?;
+            match agrees(&hello, &adapter) {
+                Ok(()) => Ok(adapter),
+                Err(fault) => Err((fault, adapter.kill())),
+            }
+        }
     }
 
-    /// A place for a client, in a process of its own if it is to be `alone`. Blocks while a process starts.
+    fn started(
+        &self,
+        adapter: Result<Adapter, (Fault, Farewell)>,
+    ) -> Result<Arc<Ship>, (Broken, String)> {
+        let launched = adapter.and_then(|adapter| {
+            self.launch(adapter).map_err(|fault| (fault, Farewell::default()))
+        });
+        match launched {
+            Ok(ship) => {
+                self.failed_starts.store(0, Ordering::Relaxed);
+                Ok(ship)
+            }
+            Err((fault, Farewell { notes, stderr })) => {
+                if fault.id != FaultId::Interrupted {
+                    self.failed_starts.fetch_add(1, Ordering::Relaxed);
+                }
+                self.note(&notes);
+                Err((broken(&fault), mask(&stderr).to_string()))
+            }
+        }
+    }
+
+    /// A place for a client, in a process of its own if it is to be `alone`.
     ///
     /// # Errors
     /// No process can be started; what it wrote to stderr comes along.
-    pub(crate) fn board(&self, alone: bool) -> Result<Arc<Ship>, (Fault, String)> {
-        let mut ships = lock(&self.ships);
+    pub(crate) async fn board(&self, alone: bool) -> Result<Arc<Ship>, (Broken, String)> {
+        let place = |spread| if alone { None } else { self.place(spread) };
+        if let Some(ship) = place(self.spread) {
+            return Ok(ship);
+        }
+        // It is never closed.
+        let _turn = self.starters.acquire().await;
+        // Whoever had the turn before may have started one that has room for both.
+        if let Some(ship) = place(self.spread) {
+            return Ok(ship);
+        }
+        let ship = match self.start_elsewhere().await {
+            Ok(ship) => ship,
+            Err(why) => return place(0).ok_or(why),
+        };
+        ship.aboard.fetch_add(1, Ordering::Relaxed);
+        if alone || !self.hello.reuse {
+            ship.close();
+        }
+        lock(&self.ships).push(Arc::clone(&ship));
+        Ok(ship)
+    }
+
+    /// Starts a process without keeping the thread from playing.
+    async fn start_elsewhere(&self) -> Result<Arc<Ship>, (Broken, String)> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err((Broken::Interrupted, String::new()));
+        }
+        if self.failed_starts.load(Ordering::Relaxed) >= MOST_STARTS {
+            let text = format!(
+                "adapter-cannot-start: {MOST_STARTS} starts in a row failed; no further one was tried"
+            );
+            return Err((Broken::Fault(text), String::new()));
+        }
+        match tokio::task::spawn_blocking(self.start()).await {
+            Ok(adapter) => self.started(adapter),
+            // It only panics by a bug of ours; its panic is the run's.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err((Broken::Interrupted, String::new())),
+            },
+        }
+    }
+
+    /// A place in a process that is there. One that others are in already is none before there are so many
+    /// as clients are to be spread over.
+    fn place(&self, spread: usize) -> Option<Arc<Ship>> {
+        let ships = lock(&self.ships);
         let capacity = if self.hello.reuse { self.hello.clients } else { 1 };
         let open = |ship: &&Arc<Ship>| !ship.closed.load(Ordering::Relaxed) && ship.live.is_alive();
         let n_open = ships.iter().filter(open).count();
         let aboard = |ship: &Arc<Ship>| ship.aboard.load(Ordering::Relaxed);
-        let emptiest = ships
+        let ship = ships
             .iter()
             .filter(open)
             .filter(|ship| aboard(ship) < capacity)
             .min_by_key(|ship| aboard(ship))
-            .filter(|ship| aboard(ship) == 0 || n_open >= self.spread)
-            .filter(|_| !alone)
-            .cloned();
-        let ship = match emptiest {
-            Some(ship) => ship,
-            None => {
-                let ship = self.start()?;
-                ships.push(Arc::clone(&ship));
-                ship
-            }
-        };
+            .filter(|ship| aboard(ship) == 0 || n_open >= spread)?;
         ship.aboard.fetch_add(1, Ordering::Relaxed);
-        if alone || !self.hello.reuse {
-            ship.closed.store(true, Ordering::Relaxed);
+        if !self.hello.reuse {
+            ship.close();
         }
-        Ok(ship)
+        Some(Arc::clone(ship))
     }
 
     /// One more client for a process that has a place for it.
@@ -167,44 +249,51 @@ impl Crew {
         }
     }
 
-    /// Ends processes that nobody is in and that take nobody any more.
+    /// Says goodbye to processes that nobody is in and that take nobody any more, and waits for none.
     pub(crate) fn sweep(&self) {
-        let mut done = Vec::new();
-        lock(&self.ships).retain(|ship| {
-            let over = ship.aboard.load(Ordering::Relaxed) == 0
-                && (ship.closed.load(Ordering::Relaxed) || !ship.live.is_alive());
-            if over {
-                done.push(Arc::clone(ship));
-            }
-            !over
-        });
-        for ship in done {
-            self.end(ship);
-        }
+        let is_over = |ship: &Arc<Ship>| {
+            let useless = ship.closed.load(Ordering::Relaxed) || !ship.live.is_alive();
+            // Whoever holds it besides is about to let go: next time.
+            useless && ship.aboard.load(Ordering::Relaxed) == 0 && Arc::strong_count(ship) == 1
+        };
+        let over: Vec<_> = lock(&self.ships).extract_if(.., |ship| is_over(ship)).collect();
+        self.part_from(over);
+        let ended: Vec<_> =
+            lock(&self.leaving).extract_if(.., |ship| ship.live.has_ended()).collect();
+        ended.into_iter().for_each(|ship| self.end(ship));
     }
 
     /// Says goodbye to all. What went wrong outside of cases, in words.
     pub(crate) fn dismiss(self) -> Vec<String> {
-        for ship in std::mem::take(&mut *lock(&self.ships)) {
+        // To all at once: one that does not go takes its time.
+        self.part_from(std::mem::take(&mut *lock(&self.ships)));
+        for ship in std::mem::take(&mut *lock(&self.leaving)) {
             self.end(ship);
         }
         self.notes.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, ship: Arc<Ship>) {
-        // Whoever still holds it is about to let go; then its thread ends it.
-        let Ok(ship) = Arc::try_unwrap(ship) else { return };
-        let (farewell, log) = ship.live.bye();
-        let Farewell { notes, .. } = farewell;
-        lock(&self.notes)
-            .extend(notes.iter().map(|note| stateline_lab::tokens::mask(note).to_string()));
+    fn part_from(&self, ships: Vec<Arc<Ship>>) {
+        for ship in ships.into_iter().filter_map(Arc::into_inner) {
+            ship.live.part();
+            lock(&self.leaving).push(ship);
+        }
+    }
+
+    fn end(&self, ship: Ship) {
+        let (Farewell { notes, .. }, log) = ship.live.bye();
+        self.note(&notes);
         self.log(&log);
+    }
+
+    fn note(&self, notes: &[String]) {
+        lock(&self.notes).extend(notes.iter().map(|note| mask(note).to_string()));
     }
 
     fn log(&self, messages: &str) {
         let Some(folder) = &self.command.logs else { return };
         let path = folder.join("adapter-real.log");
-        let text = format!("== a process\n{}", stateline_lab::tokens::mask(messages));
+        let text = format!("== a process\n{}", mask(messages));
         let written = OpenOptions::new()
             .create(true)
             .append(true)

@@ -1,21 +1,23 @@
 //! The real executor: every case at once, on real connections and the real clock.
 //!
-//! - `case`: one case. `crew`: the processes that clients live in. `stalls`: when the harness or an
-//!   adapter was late.
+//! - `case`: one case. `seat`: one client's end in it. `crew`: the processes that clients live in.
+//!   `stalls`: when the harness or an adapter was late.
 //!
 //! A suite takes as long as its longest case. Not responsible for sockets (the lab's) or for what a
 //! verdict means.
 //!
 //! Invariant: what a stall of the machine explains fails nobody: it is INCONCLUSIVE and is played again;
-//! what no stall explains is never played again.
+//! what no stall explains is never played again, unless a process that it shared is gone.
 
 mod case;
 mod crew;
+mod seat;
 mod stalls;
 
 use crate::adapters::{broken, lacking};
 use crate::source::Broken;
 use crate::suite::{Job, Options, Results, blank, fill, length};
+pub use case::Tls;
 use case::{Attempt, Table};
 use crew::Crew;
 use futures_util::StreamExt;
@@ -27,6 +29,7 @@ use stateline_client::protocol::{Hello, TimeMode};
 use stateline_client::{Adapter, Command, Fault};
 use stateline_core::record::{Attempt as Earlier, CaseRecord, Verdict};
 use stateline_core::time::Micros;
+pub use stateline_lab::tcp::tls::Authority;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,7 +46,7 @@ const OTHERS: u64 = 128;
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How clients are played in real time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Conditions {
     /// How their adapter is started.
     pub command: Command,
@@ -55,6 +58,8 @@ pub struct Conditions {
     pub retries: u32,
     /// No case is longer than this, whatever it waits for.
     pub longest: Micros,
+    /// Connections are encrypted.
+    pub tls: Option<Tls>,
     /// Raised from outside: nothing is waited for any more.
     pub stop: Arc<AtomicBool>,
 }
@@ -227,18 +232,21 @@ impl Run<'_> {
             Err((Broken::Interrupted, _)) => return (at, record, Vec::new()),
         };
         let room = self.sessions.acquire_many(n_clients.min(self.most)).await;
-        let longest = self.real.conditions.longest;
-        let table = Table { crew, docks: &self.real.docks, longest, stalls };
+        let Conditions { longest, tls, .. } = &self.real.conditions;
+        let (docks, longest) = (&self.real.docks, *longest);
+        let table = Table { crew, docks, longest, stalls, tls: tls.as_ref() };
         let mut unfired = Vec::new();
-        let mut alone = false;
-        for left in (0..=self.real.conditions.retries).rev() {
+        let mut alone = None;
+        let mut left = self.real.conditions.retries;
+        let mut lost = false;
+        loop {
             let over = self.options.stop.load(Ordering::Relaxed)
                 || (self.options.fail_fast && at > self.first_fail.load(Ordering::Relaxed));
             if over {
                 break;
             }
             let seed = self.options.seed;
-            let mut attempt = case::play(job, seed, alone, table).await;
+            let mut attempt = case::play(job, seed, alone.is_some(), table).await;
             if attempt.played.interrupted {
                 break;
             }
@@ -249,11 +257,24 @@ impl Run<'_> {
                 record.attempts.extend(verdict.map(|verdict| Earlier { verdict, reason }));
             }
             unfired = std::mem::take(&mut attempt.played.unfired);
-            let again = conclude_attempt(&mut record, job, attempt, &mut alone);
-            if !again || left == 0 {
+            lost = attempt.lost;
+            conclude_attempt(&mut record, job, attempt);
+            if lost {
+                // Whose doing it was shows when each has a process of its own. That is played whatever
+                // `--retries` says: it was nobody's case, and cannot be lost again.
+                alone = Some(crew.hermits.acquire().await);
+            } else if record.verdict == Some(Verdict::Inconclusive) && left > 0 {
+                left -= 1;
+            } else {
                 break;
             }
         }
+        if lost {
+            // It was not played again, so whose doing it was nobody knows.
+            record = CaseRecord { planned_ms: record.planned_ms, ..blank(job) };
+            unfired.clear();
+        }
+        drop(alone);
         drop(room);
         if record.verdict == Some(Verdict::Fail) {
             self.first_fail.fetch_min(at, Ordering::Relaxed);
@@ -276,20 +297,12 @@ fn descriptors() -> u64 {
     }
 }
 
-/// Writes an attempt down; whether it is worth another one.
-fn conclude_attempt(
-    record: &mut CaseRecord,
-    job: &Job<'_>,
-    attempt: Attempt,
-    alone: &mut bool,
-) -> bool {
-    let Attempt { played, took, lost } = attempt;
+/// Writes an attempt down.
+fn conclude_attempt(record: &mut CaseRecord, job: &Job<'_>, attempt: Attempt) {
+    let Attempt { played, took, .. } = attempt;
     fill(record, job, played);
     record.wall.ms = took.as_secs_f64() * 1_000.0;
     if !job.stage.keep_trace {
         record.trace = Vec::new();
     }
-    // Whose doing it was shows when each has a process of its own.
-    *alone |= lost;
-    lost || record.verdict == Some(Verdict::Inconclusive)
 }

@@ -66,8 +66,10 @@ impl<F: FnMut(Arrival)> Conversation<F> {
 
     /// Does all that can be done now. Writing comes after reading, which may have something to say.
     fn step(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        while let Poll::Ready(order) = self.desk.orders.poll_recv(cx) {
-            // What was ordered before a hold or a reset had arrived by then.
+        while !self.desk.deserted
+            && let Poll::Ready(order) = self.desk.orders.poll_recv(cx)
+        {
+            // What was ordered before a hold or a reset goes out before it, as far as it can.
             if matches!(order, None | Some(Order::HoldDown(true) | Order::Reset)) {
                 let _ = self.write(cx);
             }

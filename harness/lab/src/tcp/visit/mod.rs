@@ -45,14 +45,14 @@ pub enum Order {
     /// Say goodbye with this code, after what was ordered before; end the connection when the
     /// client has ended its side, or 2 s later. What is ordered after it is not sent.
     Close(u16),
-    /// Hold what goes to the client, to the byte, or let it go on. An end in order waits for this,
-    /// too; a reset does not.
+    /// Hold what goes to the client, to the byte, or let it go on. What was ordered before goes out
+    /// as far as the system takes it. An end in order waits for this, too; a reset does not.
     HoldDown(bool),
     /// Answer a ping. At most 125 bytes are sent.
     Pong(Vec<u8>),
     /// Reset the dial instead of answering it.
     Refuse,
-    /// Reset the connection now; what was not sent is lost.
+    /// Reset the connection now; what the system has not taken by then is lost.
     Reset,
     /// Send a text message.
     Text(SmolStr),
