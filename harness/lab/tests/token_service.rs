@@ -184,7 +184,12 @@ fn an_application_gets_and_loses_its_tokens() {
 fn each_request_goes_to_the_desk_of_its_key() {
     run(async {
         let mut lab = Lab::start();
-        let (url, mut asks) = desk(&lab.service, "7-bob", BOB);
+        // Cases are played on threads of their own.
+        let service = &lab.service;
+        let another = std::thread::scope(|threads| {
+            threads.spawn(|| desk(service, "7-bob", BOB)).join().unwrap()
+        });
+        let (url, mut asks) = another;
         let (alice, bob) = (waiting(&lab.url), waiting(&url));
         // The later one is answered first.
         let (asked, ask) = (lab.asked().await, asks.recv().await.unwrap());
@@ -276,7 +281,7 @@ fn a_dropped_ask_ends_the_connection() {
 fn what_is_no_request_of_a_client_is_refused() {
     run(async {
         let mut lab = Lab::start();
-        let Lab { address, url, .. } = &lab;
+        let (address, url) = (lab.address, lab.url.clone());
         for (method, path, body, status, words) in [
             (Method::POST, "/", "", 404, "no client"),
             (Method::POST, "/8-alice/issue", "", 404, "no client"),
@@ -297,9 +302,9 @@ fn what_is_no_request_of_a_client_is_refused() {
             assert_eq!(reply.allow.as_deref(), (status == 405).then_some("POST"), "{path}");
         }
         let long = |more: usize| " ".repeat((64 << 10) - 2 + more) + "{}";
-        let reply = post(url, "issue", long(1)).await;
+        let reply = post(&url, "issue", long(1)).await;
         assert_eq!((reply.status, reply.error().contains("65536 bytes")), (413, true));
-        assert_eq!(post(url, "issue", "x".repeat(4 << 20)).await.status, 413);
+        assert_eq!(post(&url, "issue", "x".repeat(4 << 20)).await.status, 413);
         assert!(lab.asks.try_recv().is_err());
         // It may be as long as that.
         let (url, body) = (format!("{url}/issue"), long(0));

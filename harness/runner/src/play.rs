@@ -130,6 +130,7 @@ struct MadeCall {
 
 /// Where the world puts what happens.
 struct Outlet<'a, 'p> {
+    now: Micros,
     recorder: &'a mut Recorder<'p>,
     slots: &'a mut [Slot],
 }
@@ -143,7 +144,8 @@ impl Sink for Outlet<'_, '_> {
         kind: SmolStr,
         data: Fields,
     ) {
-        self.recorder.record(at, client, plane, kind, data);
+        // By the clock of real time a timer is seen a little after it was due.
+        self.recorder.record(at.max(self.now), client, plane, kind, data);
     }
 
     fn input(&mut self, client: ClientIx, input: Input) {
@@ -216,7 +218,7 @@ impl<'p> Play<'p> {
         if self.world.next_deadline().is_some_and(|due| due <= self.now) {
             busy = true;
             let Self { world, recorder, slots, now, .. } = self;
-            world.advance(*now, &mut Outlet { recorder, slots });
+            world.advance(*now, &mut Outlet { now: *now, recorder, slots });
         }
         busy | self.steps()
     }
@@ -247,7 +249,7 @@ impl<'p> Play<'p> {
             Output::Observe(seen) => self.observe(client, seen),
             output => {
                 let Self { world, recorder, slots, now, .. } = self;
-                world.output(*now, client, output, &mut Outlet { recorder, slots });
+                world.output(*now, client, output, &mut Outlet { now: *now, recorder, slots });
             }
         }
         true
@@ -339,15 +341,15 @@ impl<'p> Play<'p> {
             Do::Link(client, link) => {
                 self.slots[client].link = Some(link);
                 let Self { world, recorder, slots, .. } = self;
-                world.link(now, client, link, &mut Outlet { recorder, slots });
+                world.link(now, client, link, &mut Outlet { now, recorder, slots });
             }
             Do::Server(act) => {
                 let Self { world, recorder, slots, .. } = self;
-                world.act(now, &act, &mut Outlet { recorder, slots });
+                world.act(now, &act, &mut Outlet { now, recorder, slots });
             }
             Do::Release(client) => {
                 let Self { world, recorder, slots, .. } = self;
-                world.release(now, client, &mut Outlet { recorder, slots });
+                world.release(now, client, &mut Outlet { now, recorder, slots });
             }
         }
     }
@@ -364,7 +366,7 @@ impl<'p> Play<'p> {
                     let kind = value.as_text().unwrap_or("valid");
                     let life = args.time("token-life_ms");
                     let Self { world, recorder, slots, .. } = self;
-                    match world.mint(now, client, kind, life, &mut Outlet { recorder, slots }) {
+                    match world.mint(now, client, kind, life, &mut Outlet { now, recorder, slots }) {
                         Ok(minted) => {
                             seen.set(SmolStr::new_static("token"), minted.label.into());
                             seen.set(SmolStr::new_static("token-kind"), kind.into());

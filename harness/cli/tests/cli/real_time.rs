@@ -6,7 +6,7 @@
 //! Invariant: order is compared client by client; between clients there is none.
 
 use crate::adapters::python_for_real_time;
-use crate::program::Run;
+use crate::program::{Run, code, read, stateline, stderr};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ fn compare(client: &str) -> usize {
         let run = Run::of(&[&how[..], &patience].concat());
         let record = run.record();
         assert_eq!(record["run"]["time"], time);
+        judged_again(&run, &record);
         outcomes(&record)
     };
     let (in_virtual, in_real) = (played("virtual"), played("real"));
@@ -77,6 +78,22 @@ fn compare(client: &str) -> usize {
         n_compared += 1;
     }
     n_compared
+}
+
+/// Judging the record again comes to the same, stalls of the machine included.
+fn judged_again(run: &Run, record: &Value) {
+    let out = run.file("again");
+    let (file, out) = (run.file("run.json"), out.to_str().unwrap());
+    let judged = stateline(["judge", file.to_str().unwrap(), "--out", out, "--quiet"]);
+    assert_eq!(code(&judged), run.code(), "{}", stderr(&judged));
+    let again = read(&run.file("again/run.json"));
+    for (case, again) in
+        record["cases"].as_array().unwrap().iter().zip(again["cases"].as_array().unwrap())
+    {
+        for key in ["verdict", "reason", "requirements", "findings", "warnings", "choices"] {
+            assert_eq!(case[key], again[key], "{} {key}", case["id"]);
+        }
+    }
 }
 
 #[test]
@@ -108,7 +125,7 @@ fn defects_are_found_on_real_connections_too() {
                 let (client, filter) =
                     (format!("builtin:{defect}"), format!("agora-rtm-1x/{filter}"));
                 let run = Run::of(&["--time", "real", "--client", &client, &filter]);
-                assert_eq!(run.code(), 1, "{defect}: {}", crate::program::stderr(&run.output));
+                assert_eq!(run.code(), 1, "{defect}: {}", stderr(&run.output));
                 let record = run.record();
                 let cases = record["cases"].as_array().unwrap();
                 let failed = cases.iter().filter(|case| case["verdict"] == "FAIL");

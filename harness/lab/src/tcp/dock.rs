@@ -57,8 +57,7 @@ impl Dock {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn open(number: u32) -> io::Result<Self> {
-        let own = (0..TRIES).map(|n| address_of(number.wrapping_add(n)));
-        for address in own {
+        for address in (0..TRIES).map(|n| address_of(number.wrapping_add(n))) {
             if let Ok(listener) = listen(SocketAddr::new(address, 0)) {
                 return Self::of(listener);
             }
@@ -96,11 +95,10 @@ impl Dock {
         }
     }
 
-    fn poll_accept(&self, cx: &Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let mut door = self.door();
-        let mut cx = Context::from_waker(cx.waker());
         if let Some(listener) = &door.listener
-            && let Poll::Ready(accepted) = listener.poll_accept(&mut cx)
+            && let Poll::Ready(accepted) = listener.poll_accept(cx)
         {
             return Poll::Ready(accepted);
         }

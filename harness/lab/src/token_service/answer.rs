@@ -263,7 +263,7 @@ impl Service<'_> {
     }
 
     fn label(&self, secret: &Secret) -> SmolStr {
-        self.book.label(self.client, &secret.0)
+        secret.label(self.book, self.client)
     }
 }
 

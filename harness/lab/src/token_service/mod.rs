@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `/issue` | `life_ms`? | issues a token, for a day where `life_ms` is left out |
 //! | `/renew` | `token`, `revoke`?, `life_ms`? | issues another one. The old one stays as good as it is, unless `revoke` is true |
-//! | `/revoke` | `token` | takes a token back: it is invalid from now on |
+//! | `/revoke` | `token` | takes a token back: it is good for nothing from now on |
 //! | `/expire` | `token` | lets a token expire now |
 //! | `/tell` | `token` | tells how a token stands |
 //!

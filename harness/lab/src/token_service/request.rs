@@ -5,8 +5,10 @@
 //! Invariant: a body that is refused is refused in words that name the right one, and that repeat
 //! nothing of it.
 
+use crate::tokens::TokenBook;
 use serde_json::{Map, Value as Json};
 use smol_str::SmolStr;
+use stateline_core::scenario::ClientIx;
 use stateline_core::time::Micros;
 use std::fmt;
 
@@ -16,6 +18,14 @@ const LONGEST_LIFE_MS: u64 = 1_000_000_000_000;
 /// The text of a token, which is printed nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub(super) SmolStr);
+
+impl Secret {
+    /// What a trace shows for it.
+    #[must_use]
+    pub fn label(&self, book: &TokenBook, client: ClientIx) -> SmolStr {
+        book.label(client, &self.0)
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -213,6 +213,26 @@ fn the_client_says_goodbye() {
 }
 
 #[test]
+fn what_was_ordered_before_a_goodbye_arrives_also_when_nobody_orders_any_more() {
+    run(async {
+        let dock = dock();
+        let (mut socket, mut visit) = opened(&dock).await;
+        // More than the system takes at once, so most of it is still to be written.
+        let long = 8 << 20;
+        visit.text(&"x".repeat(long));
+        socket.send(farewell(1000)).await.unwrap();
+        visit.expect(Arrival::Closed(Some(1000))).await;
+        drop(visit.orders);
+        let mut bytes = Vec::new();
+        socket.get_mut().read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(bytes.len(), 10 + long + 4);
+        assert!(bytes.ends_with(&[b'x', 0x88, 2, 0x03, 0xe8]));
+        drop(socket);
+        visit.task.await.unwrap();
+    });
+}
+
+#[test]
 fn a_goodbye_through_a_hold_is_answered_after_it() {
     run(async {
         let dock = dock();

@@ -156,12 +156,7 @@ async fn expect_reset(client: &mut TcpStream) {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
+/// Whether it is a reset of the system's, not merely an end without a goodbye.
 fn is_reset(error: &tungstenite::Error) -> bool {
-    match error {
-        tungstenite::Error::Io(error) => error.kind() == ErrorKind::ConnectionReset,
-        tungstenite::Error::Protocol(error) => {
-            *error == tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
-        }
-        _ => false,
-    }
+    matches!(error, tungstenite::Error::Io(error) if error.kind() == ErrorKind::ConnectionReset)
 }

@@ -6,7 +6,9 @@
 //! Invariant: the case ends: by its script and the oracle, at the longest time, or by a fault.
 
 use super::crew::{Crew, Ship};
+use super::limits::{Berth, Berths, Measured, Meter, Pace};
 use super::stalls::Stalls;
+use crate::adapters::broken;
 use crate::play::{Next, Play, Played, Start};
 use crate::source::{Broken, Ended};
 use crate::suite::Job;
@@ -18,6 +20,7 @@ use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Output};
 use stateline_lab::tcp::dock::{Caller, Dock};
+use stateline_lab::tokens::mask;
 use stateline_lab::tcp::tls::{Authority, Certificate};
 use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
 use std::collections::BTreeMap;
@@ -31,8 +34,6 @@ use tokio::task::spawn_local;
 
 /// More things than this are not taken in before the world has its turn again.
 const MOST_AT_ONCE: usize = 256;
-/// More dials of one client in one case than these are a loop without a pause.
-const MOST_DIALS: u32 = 10_000;
 
 /// What a case is played with.
 #[derive(Clone, Copy)]
@@ -69,9 +70,11 @@ pub(super) struct Attempt {
 /// What comes to a case.
 enum News {
     Tale(ClientIx, Tale),
-    Dialled(ClientIx, Caller),
+    Dialled(ClientIx, Caller, Berth),
     Arrival(ClientIx, u32, Arrival),
     Undockable(std::io::Error),
+    /// More than any honest client does.
+    Flood(String),
 }
 
 /// Plays a case. `alone`: its clients share a process with nobody.
@@ -93,10 +96,11 @@ pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>
         seats: Vec::new(),
         stalls: table.stalls,
         tls: table.tls,
+        meter: Rc::default(),
         lost: false,
         shared: !alone,
     };
-    match floor.seat(job, alone, table) {
+    match floor.seat(job, alone, table).await {
         Ok(()) => {
             if floor.wait_for_all().await {
                 // How long the clients took to be made is not theirs.
@@ -128,6 +132,8 @@ struct Floor<'p> {
     seats: Vec<Seat>,
     stalls: &'p Stalls,
     tls: Option<&'p Tls>,
+    /// What its clients sent.
+    meter: Rc<Meter>,
     lost: bool,
     shared: bool,
 }
@@ -144,7 +150,10 @@ struct Seat {
     conns: BTreeMap<u32, UnboundedSender<Order>>,
     /// Dials that were shown a certificate that nobody may trust.
     doomed: BTreeMap<u32, UnboundedSender<Order>>,
+    /// Those that were given their last order, until they are over.
+    leaving: Vec<UnboundedSender<Order>>,
     dials: u32,
+    pace: Pace,
     held: bool,
     /// Accepts what is dialled.
     door: tokio::task::JoinHandle<()>,
@@ -159,7 +168,7 @@ enum Life {
 
 impl Floor<'_> {
     /// Gives each client a dock and a place in a process.
-    fn seat(
+    async fn seat(
         &mut self,
         job: &Job<'_>,
         alone: bool,
@@ -167,21 +176,22 @@ impl Floor<'_> {
     ) -> Result<(), (Broken, String)> {
         let mut home: Option<Arc<Ship>> = None;
         for (client, open) in self.play.opens.clone().iter().enumerate() {
-            let dock =
-                Dock::open(table.docks.fetch_add(1, Ordering::Relaxed)).map_err(|error| {
-                    (Broken::Fault(format!("no listener for a client: {error}")), String::new())
-                })?;
-            let address = dock.address();
-            let door = spawn_local(accept(Rc::new(dock), client, self.tell.clone()));
             // The clients of a case that is alone may still share a process with each other.
             let shared = home.as_ref().filter(|_| alone && table.crew.hello().clients > 1);
             let ship = match shared.and_then(|home| table.crew.join(home)) {
                 Some(ship) => ship,
-                None => table
-                    .crew
-                    .board(alone)
-                    .map_err(|(fault, stderr)| (Broken::Fault(fault.to_string()), stderr))?,
+                None => table.crew.board(alone).await?,
             };
+            let dock = match Dock::open(table.docks.fetch_add(1, Ordering::Relaxed)) {
+                Ok(dock) => dock,
+                Err(error) => {
+                    ship.leave();
+                    let text = format!("no listener for a client: {error}");
+                    return Err((Broken::Fault(text), String::new()));
+                }
+            };
+            let address = dock.address();
+            let door = spawn_local(accept(dock, client, Berths::default(), self.tell.clone()));
             home = Some(Arc::clone(&ship));
             let wire = &self.profile.wire;
             let endpoint = Endpoint {
@@ -209,7 +219,9 @@ impl Floor<'_> {
                 address: address.ip(),
                 conns: BTreeMap::new(),
                 doomed: BTreeMap::new(),
+                leaving: Vec::new(),
                 dials: 0,
+                pace: Pace::default(),
                 held: false,
                 door,
             });
@@ -252,7 +264,12 @@ impl Floor<'_> {
             let until = self.begun + Duration::from_micros(due.min(self.longest).0);
             tokio::select! {
                 biased;
-                news = self.news.recv() => if let Some(news) = news { self.take_all(news) },
+                news = self.news.recv() => if let Some(news) = news
+                    && self.take_all(news)
+                {
+                    // Whoever floods its case keeps no other one from its turn.
+                    tokio::task::yield_now().await;
+                },
                 () = tokio::time::sleep_until(until.into()) => {}
             }
             if self.play.is_spoilt() {
@@ -261,16 +278,17 @@ impl Floor<'_> {
         }
     }
 
-    /// Takes in what has come by now.
-    fn take_all(&mut self, first: News) {
+    /// Takes in what has come by now; whether there may be more of it.
+    fn take_all(&mut self, first: News) -> bool {
         self.play.advance(self.now());
         self.take(first);
         for _ in 0..MOST_AT_ONCE {
             match self.news.try_recv() {
                 Ok(news) if !self.play.is_spoilt() => self.take(news),
-                _ => return,
+                _ => return false,
             }
         }
+        true
     }
 
     fn now(&self) -> Micros {
@@ -280,11 +298,12 @@ impl Floor<'_> {
     fn take(&mut self, news: News) {
         match news {
             News::Tale(client, tale) => self.told(client, tale),
-            News::Dialled(client, caller) => self.dialled(client, caller),
+            News::Dialled(client, caller, berth) => self.dialled(client, caller, berth),
             News::Arrival(client, conn, arrival) => self.arrived(client, conn, arrival),
             News::Undockable(error) => {
                 self.play.breaks(Broken::Fault(format!("cannot accept connections: {error}")));
             }
+            News::Flood(why) => self.play.breaks(Broken::Fault(why)),
         }
     }
 
@@ -311,21 +330,23 @@ impl Floor<'_> {
                     seat.ship.close();
                 }
                 self.play.stderr.push_str(&stderr);
-                if fault.id == FaultId::Interrupted {
-                    self.play.breaks(Broken::Interrupted);
-                } else {
-                    self.lost |= !alone && self.shared;
-                    self.play.breaks(Broken::Fault(fault.to_string()));
-                }
+                self.lost |= !alone && self.shared && fault.id != FaultId::Interrupted;
+                let broken = match broken(&fault) {
+                    // It may show what was told of another case.
+                    Broken::Fault(why) => {
+                        Broken::Fault(mask(&self.play.redact(&why)).to_string())
+                    }
+                    Broken::Interrupted => Broken::Interrupted,
+                };
+                self.play.breaks(broken);
             }
         }
     }
 
-    fn dialled(&mut self, client: ClientIx, caller: Caller) {
-        let seat = &mut self.seats[client];
-        if seat.dials >= MOST_DIALS {
-            let text = format!("adapter-flood: more than {MOST_DIALS} dials in one case");
-            self.play.breaks(Broken::Fault(text));
+    fn dialled(&mut self, client: ClientIx, caller: Caller, berth: Berth) {
+        let Some(seat) = self.seats.get_mut(client) else { return };
+        if let Err(why) = seat.pace.dial(Instant::now()) {
+            self.play.breaks(Broken::Fault(why));
             return;
         }
         seat.dials += 1;
@@ -359,9 +380,18 @@ impl Floor<'_> {
             tls,
         };
         let tell = self.tell.clone();
-        spawn_local(host(caller, manner, orders, move |arrival| {
-            let _ = tell.send(News::Arrival(client, conn, arrival));
-        }));
+        let meter = Rc::clone(&self.meter);
+        let visit = host(caller, manner, orders, move |arrival| {
+            let _ = match meter.measure(&arrival) {
+                Measured::Fits => tell.send(News::Arrival(client, conn, arrival)),
+                Measured::Bursts => tell.send(News::Flood(Meter::words())),
+                Measured::Late => return,
+            };
+        });
+        spawn_local(async move {
+            visit.await;
+            drop(berth);
+        });
         self.play.done(client, Output::Dial { conn });
     }
 
@@ -458,7 +488,8 @@ impl Floor<'_> {
         let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
         let stalled = late(self.stalls) + adapters.unwrap_or_default();
         self.play.conduct.stalled = Micros(u64::try_from(stalled.as_micros()).unwrap_or(u64::MAX));
-        let stderr = self.play.redact(&self.play.stderr).to_string();
+        // Others that share the process write there as well.
+        let stderr = mask(&self.play.redact(&self.play.stderr)).to_string();
         self.play.stderr = stderr;
         let (lost, took) = (self.lost, ended - self.begun);
         Attempt { played: self.play.end(Ended::default()), took, lost }
@@ -498,18 +529,22 @@ impl Seat {
     fn end(&mut self, conn: u32, order: Order) {
         if let Some(orders) = self.conns.remove(&conn) {
             let _ = orders.send(order);
-            // Who drops the sender resets the connection, so it stays until the visit is over.
-            spawn_local(async move { orders.closed().await });
+            // Who drops the sender resets the connection, so it stays until the visit is over, or the case.
+            self.leaving.retain(|orders| !orders.is_closed());
+            self.leaving.push(orders);
         }
     }
 }
 
 /// Accepts whatever a client dials, as long as the case goes on.
-async fn accept(dock: Rc<Dock>, client: ClientIx, tell: UnboundedSender<News>) {
+async fn accept(dock: Dock, client: ClientIx, berths: Berths, tell: UnboundedSender<News>) {
     let mut failures = 0;
     loop {
         let news = match dock.accept().await {
-            Ok(caller) => News::Dialled(client, caller),
+            Ok(caller) => match berths.take() {
+                Ok(berth) => News::Dialled(client, caller, berth),
+                Err(why) => News::Flood(why),
+            },
             // The dock pauses by itself before it says so.
             Err(_) if failures < 100 => {
                 failures += 1;
@@ -517,7 +552,8 @@ async fn accept(dock: Rc<Dock>, client: ClientIx, tell: UnboundedSender<News>) {
             }
             Err(error) => News::Undockable(error),
         };
-        if tell.send(news).is_err() {
+        let is_last = !matches!(news, News::Dialled(..));
+        if tell.send(news).is_err() || is_last {
             return;
         }
     }
