@@ -76,7 +76,7 @@ pub struct Live {
 type Epitaph = Arc<OnceLock<Fault>>;
 
 enum Order {
-    Open { client: u32, line: OpenLine, ear: Ear },
+    Open { client: u32, line: Box<OpenLine>, ear: Ear },
     Call { client: u32, call: u32, op: SmolStr, args: Fields },
     Close { client: u32 },
     Echo { heard: Box<dyn FnOnce(Duration) + Send> },
@@ -132,8 +132,8 @@ impl Live {
         let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (orders, inbox) = channel();
         let epitaph = Epitaph::default();
-        let talk = Talk::new(process, inbox, Arc::clone(&wake), Arc::clone(&epitaph));
-        let talk = talk.under(limit, stop, log);
+        let (heard, end) = (Arc::clone(&wake), Arc::clone(&epitaph));
+        let talk = Talk::new(process, inbox, heard, end, (limit, stop), log);
         let thread =
             std::thread::Builder::new().name("adapter".to_owned()).spawn(move || talk.run())?;
         let opened = AtomicU32::new(0);
@@ -156,12 +156,12 @@ impl Live {
         listener: Listener,
     ) -> u32 {
         let client = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
-        let line = OpenLine {
+        let line = Box::new(OpenLine {
             profile: profile.clone(),
             variant: variant.cloned(),
             open: open.clone(),
             endpoint,
-        };
+        });
         let ear = Ear { listener, epitaph: Arc::clone(&self.epitaph), told_last: false };
         self.order(Order::Open { client, line, ear });
         client

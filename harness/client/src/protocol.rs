@@ -182,6 +182,8 @@ pub struct Endpoint {
     /// With `wss`: the file of the authority that alone is to be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+    /// Where the application may ask for tokens by itself.
+    pub tokens: String,
 }
 
 /// Parameters of `call`.
@@ -419,7 +421,7 @@ pub struct Incoming {
 
 /// What the application of a client was told.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "AnyObserved")]
+#[serde(try_from = "Object<AnyObserved>")]
 pub struct Observed {
     /// Whose.
     pub client: u32,
@@ -433,10 +435,10 @@ struct AnyObserved {
     seen: OneOutput,
 }
 
-impl TryFrom<AnyObserved> for Observed {
+impl TryFrom<Object<AnyObserved>> for Observed {
     type Error = &'static str;
 
-    fn try_from(any: AnyObserved) -> Result<Self, Self::Error> {
+    fn try_from(Object(any): Object<AnyObserved>) -> Result<Self, Self::Error> {
         match any.seen.0 {
             Output::Observe(seen) => Ok(Self { client: any.client, seen }),
             _ => Err("in real time a client dials, sends and closes by itself"),

@@ -147,6 +147,26 @@ pub enum LinkAct {
     Up,
 }
 
+/// How the token service answers an application. It is asked in real time alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenAnswers {
+    /// As documented, 5 s late.
+    Late,
+    /// Not at all.
+    Never,
+    /// With something that is no JSON.
+    NoJson,
+    /// With 429: ask again in 5 s.
+    TooMany,
+    /// With 500.
+    Failure,
+    /// With 401.
+    Unauthorized,
+    /// As documented.
+    #[default]
+    Well,
+}
+
 /// What the server does.
 #[derive(Clone, Debug)]
 pub enum ServerAct {
@@ -191,6 +211,8 @@ pub enum ServerAct {
     Revoke(ClientIx),
     /// Another instance of the same user, played by the lab, logs in.
     Supersede(ClientIx),
+    /// From now on the token service answers the client's application like this.
+    TokenService(ClientIx, TokenAnswers),
     /// Accepts login requests twice.
     Twice {
         /// Whose.

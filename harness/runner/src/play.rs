@@ -19,6 +19,7 @@ use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use stateline_core::turn::{Input, Observation, Open, Output};
 use stateline_core::value::{Fields, Value};
+use stateline_lab::token_service::{Answer, What};
 use stateline_lab::world::{Setup, Sink, World};
 
 /// More events in one case than this are a client that floods.
@@ -275,6 +276,12 @@ impl<'p> Play<'p> {
         self.slots[client].link
     }
 
+    /// A client's application asks the token service for something.
+    pub(crate) fn asked(&mut self, client: ClientIx, what: &What) -> Answer {
+        let Self { world, recorder, slots, now, .. } = self;
+        world.asked(*now, client, what, &mut Outlet { now: *now, recorder, slots })
+    }
+
     /// Writes a remark of the harness into the trace.
     pub(crate) fn remark(&mut self, client: ClientIx, text: &str) {
         let data = Fields::new().with("text", self.world.redact(text));
@@ -366,7 +373,8 @@ impl<'p> Play<'p> {
                     let kind = value.as_text().unwrap_or("valid");
                     let life = args.time("token-life_ms");
                     let Self { world, recorder, slots, .. } = self;
-                    match world.mint(now, client, kind, life, &mut Outlet { now, recorder, slots }) {
+                    match world.mint(now, client, kind, life, &mut Outlet { now, recorder, slots })
+                    {
                         Ok(minted) => {
                             seen.set(SmolStr::new_static("token"), minted.label.into());
                             seen.set(SmolStr::new_static("token-kind"), kind.into());

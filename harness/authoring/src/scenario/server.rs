@@ -11,11 +11,11 @@ use crate::diagnostic::{Sink, Span};
 use crate::node::{Key, Node};
 use crate::reader::{self, MapReader};
 use smol_str::SmolStr;
-use stateline_core::scenario::{Act, ClientIx, ServerAct};
+use stateline_core::scenario::{Act, ClientIx, ServerAct, TokenAnswers};
 use stateline_core::value::Fields;
 
 /// The acts, as a step writes them.
-const ACTS: [&str; 14] = [
+const ACTS: [&str; 15] = [
     "ban",
     "close",
     "expire",
@@ -27,6 +27,7 @@ const ACTS: [&str; 14] = [
     "restart",
     "revoke",
     "supersede",
+    "token-service",
     "twice",
     "unanswered",
     "unmute",
@@ -109,6 +110,14 @@ pub(super) fn acts(
                 .map(|time| Act::Server(ServerAct::Restart(time))),
         ),
         "push" => push(value, &mut map, stage, sink, acts),
+        "token-service" => {
+            let who = named_clients(value, stage, sink);
+            let answers = map.need("answers").and_then(|node| answers(node, sink));
+            if let Some(answers) = answers {
+                let act = |client| Act::Server(ServerAct::TokenService(client, answers));
+                acts.extend(who.into_iter().map(act));
+            }
+        }
         _ => {
             let who = named_clients(value, stage, sink);
             acts.extend(
@@ -162,6 +171,26 @@ fn login_of(
     let who = map.need(word).map(|node| named_clients(node, stage, sink));
     map.finish(sink);
     who.unwrap_or_default()
+}
+
+/// How the token service answers.
+fn answers(node: &Node, sink: &mut Sink) -> Option<TokenAnswers> {
+    const WORDS: [(&str, TokenAnswers); 7] = [
+        ("401", TokenAnswers::Unauthorized),
+        ("429", TokenAnswers::TooMany),
+        ("500", TokenAnswers::Failure),
+        ("late", TokenAnswers::Late),
+        ("never", TokenAnswers::Never),
+        ("no-json", TokenAnswers::NoJson),
+        ("well", TokenAnswers::Well),
+    ];
+    let word = reader::text(node, "how the token service answers", sink)?;
+    let found = WORDS.into_iter().find(|(name, _)| *name == word);
+    if found.is_none() {
+        let all = WORDS.map(|(name, _)| name);
+        sink.unknown(node.span.clone(), "answer of the token service", word, all);
+    }
+    found.map(|(_, answers)| answers)
 }
 
 fn times(map: &mut MapReader<'_>, sink: &mut Sink) -> Option<u32> {

@@ -31,9 +31,21 @@ pub(crate) fn python(script: &str, arguments: &str) -> String {
     format!("python3 -S '{}' {arguments}", clients().join(script).display())
 }
 
-/// The command line of the independent client for real time, which needs a library. `.ci/test` installs
-/// it into `target/python`; where the system's Python has it, that will do.
+/// The command line of the independent client for real time.
 pub(crate) fn python_for_real_time(arguments: &str) -> String {
+    let script = clients().join("python/agora_rtm_1x.py");
+    format!("'{}' '{}' {arguments}", live_python(), script.display())
+}
+
+/// The command line of a script that imports the kit and the independent client, from the folder that is
+/// its argument.
+pub(crate) fn with_python_for_real_time(script: &Path) -> String {
+    format!("'{}' '{}' '{}'", live_python(), script.display(), clients().join("python").display())
+}
+
+/// A Python with the library that real time needs. `.ci/test` installs it into `target/python`; where the
+/// system's Python has it, that will do.
+fn live_python() -> &'static str {
     static FOUND: OnceLock<Option<String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         let own = clients().join("../../target/python/bin/python");
@@ -43,11 +55,8 @@ pub(crate) fn python_for_real_time(arguments: &str) -> String {
             import.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
         })
     });
-    let Some(python) = found else {
-        panic!("this test needs the Python library `websockets`: `bash .ci/test` installs it");
-    };
-    let script = clients().join("python/agora_rtm_1x.py");
-    format!("'{python}' '{}' {arguments}", script.display())
+    let found = found.as_deref();
+    found.expect("these tests need the Python library `websockets`: `bash .ci/test` installs it")
 }
 
 /// What a Python adapter prints when it is called like this.

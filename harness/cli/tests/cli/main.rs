@@ -9,6 +9,7 @@
 mod adapters;
 mod doctor;
 mod hostile;
+mod hostile_live;
 mod init;
 mod listings;
 mod lockstep;

@@ -5,7 +5,7 @@
 //!
 //! Invariant: order is compared client by client; between clients there is none.
 
-use crate::adapters::python_for_real_time;
+use crate::adapters::{python_for_real_time, with_python_for_real_time};
 use crate::program::{Run, code, read, stateline, stderr};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -135,4 +135,44 @@ fn defects_are_found_on_real_connections_too() {
             });
         }
     });
+}
+
+/// An adapter whose application asks the token service about its token before it logs in.
+const ASKING: &str = r#"
+import json, sys, urllib.request
+sys.path.insert(0, sys.argv[1])
+from agora_rtm_1x import Rtm
+from stateline_adapter import serve
+
+class Asking(Rtm):
+    def __init__(self, host, opening):
+        super().__init__(host, opening)
+        self.tokens = opening.endpoint["tokens"]
+
+    def call(self, call, op, args):
+        if op.lower().startswith("login"):
+            body = json.dumps({"token": args["token"]}).encode()
+            with urllib.request.urlopen(self.tokens + "/tell", body) as answer:
+                self.host.event("told", json.load(answer))
+        super().call(call, op, args)
+
+serve(Asking, name="asking", version="1", profiles=["agora-rtm-1x"], time=("real",))
+"#;
+
+#[test]
+fn an_application_may_ask_the_token_service() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let script = folder.path().join("asking.py");
+    std::fs::write(&script, ASKING).unwrap();
+    let client = with_python_for_real_time(&script);
+    let filter = "agora-rtm-1x/login/accepted";
+    let run = Run::of(&["--time", "real", "--client", &client, filter]);
+    assert_eq!(run.code(), 0, "{}", stderr(&run.output));
+    let record = run.record();
+    let trace = record["cases"][0]["trace"].as_array().unwrap();
+    let at = |kind: &str| trace.iter().position(|event| event["kind"] == kind).unwrap();
+    assert!(at("token.asked") < at("event"), "it is told after it asked");
+    assert_eq!(trace[at("event")]["data"]["good"], true);
+    let text = std::fs::read_to_string(run.file("run.json")).unwrap();
+    assert!(!text.contains("lab1.alice"), "a token is in the record");
 }

@@ -94,14 +94,16 @@ impl Talk {
         inbox: Receiver<Order>,
         wake: Arc<OwnedFd>,
         epitaph: Epitaph,
+        (limit, stop): (Option<Duration>, Arc<AtomicBool>),
+        log: bool,
     ) -> Self {
         Self {
             process,
             inbox,
             wake,
             epitaph,
-            limit: None,
-            stop: Arc::default(),
+            limit,
+            stop,
             requests: 1,
             pending: BTreeMap::new(),
             guests: BTreeMap::new(),
@@ -111,20 +113,11 @@ impl Talk {
             outbox: Vec::new(),
             heard: String::new(),
             forgotten: 0,
-            log: None,
+            log: log.then(String::new),
             notes: BTreeSet::new(),
             late_reads: 0,
             leaving: false,
         }
-    }
-
-    pub(super) fn under(
-        self,
-        limit: Option<Duration>,
-        stop: Arc<AtomicBool>,
-        log: bool,
-    ) -> Self {
-        Self { limit, stop, log: log.then(String::new), ..self }
     }
 
     pub(super) fn run(mut self) -> (Farewell, String) {
@@ -218,7 +211,7 @@ impl Talk {
             Order::Kill => return Some(End::Killed),
             // Whoever wants to be opened now is told by its ear that it is too late.
             _ if self.leaving => {}
-            Order::Open { client, line, ear } => self.open(client, line, ear),
+            Order::Open { client, line, ear } => self.open(client, *line, ear),
             Order::Call { client, call, op, args } => {
                 if let Some(guest) = self.guests.get_mut(&client) {
                     guest.ledger.called(1);
@@ -293,8 +286,11 @@ impl Talk {
         })?;
         let incoming: Incoming =
             serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
-        let is_object = text.trim_start().starts_with('{');
-        if !is_object || incoming.jsonrpc != "2.0" {
+        // Also a list of the right length would be taken for one.
+        if !text.trim_start().starts_with('{') {
+            return Err(Fault::no_message("no JSON object", line, 0));
+        }
+        if incoming.jsonrpc != "2.0" {
             return Err(Fault::wrong("its `jsonrpc` is not \"2.0\"", line));
         }
         match incoming {
@@ -486,6 +482,7 @@ impl Talk {
 fn unreadable(text: &str, error: &serde_json::Error) -> Fault {
     match serde_json::from_str::<Value>(text) {
         Err(error) => diagnosis(Method::Call, 0, text, Some(&error)),
+        Ok(value) if !value.is_object() => Fault::no_message("no JSON object", text.as_bytes(), 0),
         Ok(value) => match value.get("method").and_then(Value::as_str) {
             // Its parameters are its own.
             Some(method) if method != "observe" => no_such_notification(method, text.as_bytes()),

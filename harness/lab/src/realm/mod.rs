@@ -12,6 +12,7 @@ mod login;
 pub mod rules;
 mod session;
 
+use crate::token_service::{self, Answer, Deed, Outcome, What};
 use crate::tokens::{TokenBook, TokenIx};
 use crate::wire::Message;
 use indexmap::IndexMap;
@@ -21,12 +22,13 @@ use session::{Session, SessionNo, Why};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use stateline_core::profile::RealmSpec;
-use stateline_core::scenario::{CaseClient, ClientIx, ServerAct};
+use stateline_core::scenario::{CaseClient, ClientIx, ServerAct, TokenAnswers};
 use stateline_core::time::Micros;
-use stateline_core::value::Fields;
+use stateline_core::value::{Fields, Value};
 use stateline_core::wire::{Heartbeat, Wire};
 use std::collections::BTreeMap;
 use std::mem;
+use std::time::Duration;
 
 /// A connection, numbered over the whole case in the order in which dials were made.
 pub type ConnId = usize;
@@ -129,6 +131,8 @@ struct User {
     token: Option<TokenIx>,
     /// When that token expires, while that is still to come.
     token_expires: Option<Micros>,
+    /// How the token service answers its application.
+    token_answers: TokenAnswers,
 }
 
 /// A connection as the server sees it.
@@ -184,6 +188,7 @@ impl Realm {
                 held: None,
                 token: None,
                 token_expires: None,
+                token_answers: TokenAnswers::default(),
             })
             .collect();
         let period = wire.heartbeat.period;
@@ -344,7 +349,48 @@ impl Realm {
                 self.rules.add(act, *client, &self.users[*client].name);
             }
             ServerAct::Supersede(client) => self.haunt(now, *client),
+            ServerAct::TokenService(client, answers) => {
+                self.users[*client].token_answers = *answers;
+            }
         }
+    }
+
+    /// The application of a client asks the token service for something.
+    pub fn asked(&mut self, now: Micros, client: ClientIx, what: &What) -> Answer {
+        const LATE: Duration = Duration::from_secs(5);
+        let User { name, uid, token_answers, .. } = &self.users[client];
+        let (name, uid, answers) = (name.clone(), uid.clone(), *token_answers);
+        let asked = Fields::new().with("what", Value::name(what.name()));
+        self.signal(Some(client), "token.asked", asked);
+        match answers {
+            TokenAnswers::Failure => return Answer::failure(),
+            TokenAnswers::Never => return Answer::never(),
+            TokenAnswers::NoJson => return Answer::no_json(),
+            TokenAnswers::TooMany => return Answer::too_many(LATE),
+            TokenAnswers::Unauthorized => return Answer::unauthorized(),
+            TokenAnswers::Late | TokenAnswers::Well => {}
+        }
+        let Outcome { answer, deeds } =
+            token_service::answer(&mut self.tokens, now, client, &name, &uid, what);
+        for deed in deeds {
+            let holds = |user: &User, token| user.token == Some(token);
+            match deed {
+                Deed::Minted { label } => {
+                    let data = Fields::new().with("token", label).with("kind", "valid");
+                    self.signal(Some(client), "token.minted", data);
+                }
+                // Only the token of the last login means something to a client.
+                Deed::Revoked { token, .. } if holds(&self.users[client], token) => {
+                    self.signal(Some(client), "token.revoked", Fields::new());
+                }
+                Deed::Expired { token, .. } if holds(&self.users[client], token) => {
+                    self.users[client].token_expires = None;
+                    self.signal(Some(client), "token.expired", Fields::new());
+                }
+                Deed::Revoked { .. } | Deed::Expired { .. } => {}
+            }
+        }
+        if answers == TokenAnswers::Late { answer.after(LATE) } else { answer }
     }
 
     /// Ends a hold: what it held is processed now, in order.
@@ -370,7 +416,7 @@ impl Realm {
     pub fn holdings(
         &self,
         client: ClientIx,
-    ) -> Option<(&[SmolStr], &stateline_core::value::Value)> {
+    ) -> Option<(&[SmolStr], &Value)> {
         self.sessions
             .iter()
             .find(|session| session.client == Some(client))

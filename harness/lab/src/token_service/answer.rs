@@ -380,6 +380,7 @@ mod tests {
         let token = case.issue();
         for what in [
             What::Renew { token: token.clone(), revoke: true, life: None },
+            What::Renew { token: token.clone(), revoke: false, life: None },
             What::Revoke { token: token.clone() },
             What::Expire { token: token.clone() },
         ] {

@@ -13,6 +13,7 @@ mod report;
 use crate::chair::Chair;
 use crate::link::{Dials, Pipe};
 use crate::realm::{ConnId, Effect, Outgoing, Realm};
+use crate::token_service::{Answer, What};
 use crate::tokens::{Minted, UnknownKind};
 use crate::wire::{Counters, FrameCodec, Messages};
 use smallvec::SmallVec;
@@ -278,6 +279,19 @@ impl World {
         let signal = SmolStr::new_static("token.minted");
         sink.event(now, Some(client), Plane::Server, signal, data);
         Ok(minted)
+    }
+
+    /// The application of a client asks the token service for something.
+    pub fn asked(
+        &mut self,
+        now: Micros,
+        client: ClientIx,
+        what: &What,
+        sink: &mut dyn Sink,
+    ) -> Answer {
+        let answer = self.realm.asked(now, client, what);
+        self.flush(now, sink);
+        answer
     }
 
     /// Tells that a call of the application succeeded (`login`, `logout`, `join`, `leave`,

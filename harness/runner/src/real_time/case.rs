@@ -20,9 +20,10 @@ use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Output};
 use stateline_lab::tcp::dock::{Caller, Dock};
-use stateline_lab::tokens::mask;
 use stateline_lab::tcp::tls::{Authority, Certificate};
 use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
+use stateline_lab::token_service::{Ask, Desk, TokenService};
+use stateline_lab::tokens::mask;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(super) struct Table<'a> {
     pub(super) stalls: &'a Stalls,
     /// Connections are encrypted.
     pub(super) tls: Option<&'a Tls>,
+    /// Where applications fetch tokens by themselves.
+    pub(super) tokens: &'a TokenService,
 }
 
 /// Whom clients are to trust.
@@ -65,6 +68,8 @@ pub(super) struct Attempt {
     pub(super) took: Duration,
     /// A process ended under it, and others shared that process: it may have been their doing.
     pub(super) lost: bool,
+    /// How late the machine was.
+    pub(super) stalled: Duration,
 }
 
 /// What comes to a case.
@@ -72,6 +77,7 @@ enum News {
     Tale(ClientIx, Tale),
     Dialled(ClientIx, Caller, Berth),
     Arrival(ClientIx, u32, Arrival),
+    Asked(Ask),
     Undockable(std::io::Error),
     /// More than any honest client does.
     Flood(String),
@@ -86,6 +92,7 @@ pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>
     let start = Start { stage, case, repeat, seed, epoch_ms: epoch_ms() };
     let play = Play::new(start);
     let (tell, news) = unbounded_channel();
+    let (ask, asks) = unbounded_channel();
     let mut floor = Floor {
         play,
         begun,
@@ -93,9 +100,12 @@ pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>
         profile: stage.profile,
         news,
         tell,
+        asks,
+        ask,
         seats: Vec::new(),
         stalls: table.stalls,
         tls: table.tls,
+        tokens: table.tokens,
         meter: Rc::default(),
         lost: false,
         shared: !alone,
@@ -129,9 +139,13 @@ struct Floor<'p> {
     profile: &'p Profile,
     news: UnboundedReceiver<News>,
     tell: UnboundedSender<News>,
+    /// What applications ask the token service for.
+    asks: UnboundedReceiver<Ask>,
+    ask: UnboundedSender<Ask>,
     seats: Vec<Seat>,
     stalls: &'p Stalls,
     tls: Option<&'p Tls>,
+    tokens: &'p TokenService,
     /// What its clients sent.
     meter: Rc<Meter>,
     lost: bool,
@@ -144,6 +158,8 @@ struct Seat {
     /// Its number in its process.
     number: u32,
     state: Life,
+    /// Where its application asks for tokens.
+    key: String,
     /// Where it dials.
     address: IpAddr,
     /// Orders for its connections, by the number of the dial.
@@ -182,11 +198,18 @@ impl Floor<'_> {
                 Some(ship) => ship,
                 None => table.crew.board(alone).await?,
             };
-            let dock = match Dock::open(table.docks.fetch_add(1, Ordering::Relaxed)) {
-                Ok(dock) => dock,
-                Err(error) => {
+            let number = table.docks.fetch_add(1, Ordering::Relaxed);
+            let key = format!("client-{number}");
+            let desk = Desk { client, asks: self.ask.clone() };
+            let opened = Dock::open(number).map_err(|error| error.to_string()).and_then(|dock| {
+                let url = table.tokens.register(&key, desk).map_err(|error| error.to_string())?;
+                Ok((dock, url))
+            });
+            let (dock, tokens) = match opened {
+                Ok(opened) => opened,
+                Err(why) => {
                     ship.leave();
-                    let text = format!("no listener for a client: {error}");
+                    let text = format!("no listener for a client: {why}");
                     return Err((Broken::Fault(text), String::new()));
                 }
             };
@@ -201,6 +224,7 @@ impl Floor<'_> {
                 path: wire.path.to_string(),
                 subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
                 ca: table.tls.map(|tls| tls.file.clone()),
+                tokens,
             };
             let tell = self.tell.clone();
             let number = ship.live.open(
@@ -216,6 +240,7 @@ impl Floor<'_> {
                 ship,
                 number,
                 state: Life::Opening,
+                key,
                 address: address.ip(),
                 conns: BTreeMap::new(),
                 doomed: BTreeMap::new(),
@@ -232,7 +257,7 @@ impl Floor<'_> {
     /// Waits until all clients are there. False: one of them cannot be.
     async fn wait_for_all(&mut self) -> bool {
         while self.seats.iter().any(|seat| seat.state == Life::Opening) {
-            let Some(news) = self.news.recv().await else { return false };
+            let news = self.next().await;
             self.take(news);
             if self.play.is_spoilt() {
                 return false;
@@ -264,9 +289,7 @@ impl Floor<'_> {
             let until = self.begun + Duration::from_micros(due.min(self.longest).0);
             tokio::select! {
                 biased;
-                news = self.news.recv() => if let Some(news) = news
-                    && self.take_all(news)
-                {
+                news = self.next() => if self.take_all(news) {
                     // Whoever floods its case keeps no other one from its turn.
                     tokio::task::yield_now().await;
                 },
@@ -275,6 +298,16 @@ impl Floor<'_> {
             if self.play.is_spoilt() {
                 return;
             }
+        }
+    }
+
+    /// What comes next. Both channels are open as long as this is.
+    async fn next(&mut self) -> News {
+        tokio::select! {
+            biased;
+            Some(news) = self.news.recv() => news,
+            Some(ask) = self.asks.recv() => News::Asked(ask),
+            else => std::future::pending().await,
         }
     }
 
@@ -298,6 +331,10 @@ impl Floor<'_> {
     fn take(&mut self, news: News) {
         match news {
             News::Tale(client, tale) => self.told(client, tale),
+            News::Asked(Ask { client, what, reply }) => {
+                // An application that has given up hears nothing.
+                let _ = reply.send(self.play.asked(client, &what));
+            }
             News::Dialled(client, caller, berth) => self.dialled(client, caller, berth),
             News::Arrival(client, conn, arrival) => self.arrived(client, conn, arrival),
             News::Undockable(error) => {
@@ -333,9 +370,7 @@ impl Floor<'_> {
                 self.lost |= !alone && self.shared && fault.id != FaultId::Interrupted;
                 let broken = match broken(&fault) {
                     // It may show what was told of another case.
-                    Broken::Fault(why) => {
-                        Broken::Fault(mask(&self.play.redact(&why)).to_string())
-                    }
+                    Broken::Fault(why) => Broken::Fault(mask(&self.play.redact(&why)).to_string()),
                     Broken::Interrupted => Broken::Interrupted,
                 };
                 self.play.breaks(broken);
@@ -483,6 +518,7 @@ impl Floor<'_> {
         let ended = Instant::now();
         for seat in &self.seats {
             seat.ship.leave();
+            self.tokens.withdraw(&seat.key);
         }
         let late = |stalls: &Stalls| stalls.within(self.begun, ended);
         let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
@@ -492,7 +528,7 @@ impl Floor<'_> {
         let stderr = mask(&self.play.redact(&self.play.stderr)).to_string();
         self.play.stderr = stderr;
         let (lost, took) = (self.lost, ended - self.begun);
-        Attempt { played: self.play.end(Ended::default()), took, lost }
+        Attempt { played: self.play.end(Ended::default()), took, lost, stalled }
     }
 }
 

@@ -136,9 +136,8 @@ impl Crew {
         &self,
         adapter: Result<Adapter, (Fault, Farewell)>,
     ) -> Result<Arc<Ship>, (Broken, String)> {
-        let launched = adapter.and_then(|adapter| {
-            self.launch(adapter).map_err(|fault| (fault, Farewell::default()))
-        });
+        let launched = adapter
+            .and_then(|adapter| self.launch(adapter).map_err(|fault| (fault, Farewell::default())));
         match launched {
             Ok(ship) => {
                 self.failed_starts.store(0, Ordering::Relaxed);
@@ -240,8 +239,11 @@ impl Crew {
             for ship in ships.iter().filter(|ship| ship.aboard.load(Ordering::Relaxed) > 0) {
                 if !ship.asked.swap(true, Ordering::Relaxed) {
                     let (stalls, asked) = (ship.stalls.clone(), Arc::clone(&ship.asked));
-                    ship.live.echo(move |took| {
-                        stalls.note(Instant::now(), took);
+                    // From here on: the thread that talks to the process may be late itself.
+                    let asked_at = Instant::now();
+                    ship.live.echo(move |_| {
+                        let now = Instant::now();
+                        stalls.note(now, now.saturating_duration_since(asked_at));
                         asked.store(false, Ordering::Relaxed);
                     });
                 }

@@ -30,6 +30,7 @@ use stateline_client::{Adapter, Command, Fault};
 use stateline_core::record::{Attempt as Earlier, CaseRecord, Verdict};
 use stateline_core::time::Micros;
 pub use stateline_lab::tcp::tls::Authority;
+use stateline_lab::token_service::TokenService;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -38,6 +39,8 @@ use tokio::task::LocalSet;
 
 /// Clients that may be open at once when nobody says otherwise.
 const MOST_SESSIONS: u32 = 2_000;
+/// Who was not late by this much would only do the same again.
+const WORTH: Duration = Duration::from_millis(50);
 /// Descriptors that a client may need: its listener, two connections, and one to spare.
 const DESCRIPTORS: u64 = 4;
 /// Descriptors for all else.
@@ -167,10 +170,11 @@ impl Run<'_> {
         let local = LocalSet::new();
         let stalls = Stalls::default();
         let results = local.block_on(&runtime, async {
+            let (tokens, _) = TokenService::start()?;
             let watch = tokio::task::spawn_local(stalls.clone().watch());
             let mine = jobs.iter().enumerate().skip(worker).step_by(threads);
             let mut cases: FuturesUnordered<_> =
-                mine.map(|(at, job)| self.play(at, job, &stalls)).collect();
+                mine.map(|(at, job)| self.play(at, job, &stalls, &tokens)).collect();
             let mut results = Vec::with_capacity(cases.len());
             let mut upkeep = std::pin::pin!(self.upkeep(worker));
             loop {
@@ -184,8 +188,8 @@ impl Run<'_> {
                 }
             }
             watch.abort();
-            results
-        });
+            Ok::<_, std::io::Error>(results)
+        })?;
         Ok(results)
     }
 
@@ -205,7 +209,7 @@ impl Run<'_> {
     }
 
     /// Plays a case, again if a stall spoilt it.
-    async fn play(&self, at: usize, job: &Job<'_>, stalls: &Stalls) -> Done {
+    async fn play(&self, at: usize, job: &Job<'_>, stalls: &Stalls, tokens: &TokenService) -> Done {
         let mut record = blank(job);
         let (planned, too_long) = length(job, self.options.max_length);
         record.planned_ms = planned.as_ms();
@@ -234,7 +238,7 @@ impl Run<'_> {
         let room = self.sessions.acquire_many(n_clients.min(self.most)).await;
         let Conditions { longest, tls, .. } = &self.real.conditions;
         let (docks, longest) = (&self.real.docks, *longest);
-        let table = Table { crew, docks, longest, stalls, tls: tls.as_ref() };
+        let table = Table { crew, docks, longest, stalls, tls: tls.as_ref(), tokens };
         let mut unfired = Vec::new();
         let mut alone = None;
         let mut left = self.real.conditions.retries;
@@ -258,12 +262,13 @@ impl Run<'_> {
             }
             unfired = std::mem::take(&mut attempt.played.unfired);
             lost = attempt.lost;
+            let late = attempt.stalled >= WORTH;
             conclude_attempt(&mut record, job, attempt);
             if lost {
                 // Whose doing it was shows when each has a process of its own. That is played whatever
                 // `--retries` says: it was nobody's case, and cannot be lost again.
                 alone = Some(crew.hermits.acquire().await);
-            } else if record.verdict == Some(Verdict::Inconclusive) && left > 0 {
+            } else if record.verdict == Some(Verdict::Inconclusive) && late && left > 0 {
                 left -= 1;
             } else {
                 break;
