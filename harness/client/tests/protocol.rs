@@ -10,8 +10,8 @@ use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use stateline_client::protocol::{
-    Answer, CloseParams, Echo, Hello, HelloParams, Idle, Inputs, LARGEST, Method, OpenParams,
-    Request, TimeMode, TurnParams,
+    Answer, CallParams, CloseParams, Echo, Endpoint, Hello, HelloParams, Idle, Inputs, LARGEST,
+    Method, OpenParams, Request, TimeMode, TurnParams,
 };
 use stateline_core::time::Micros;
 use stateline_core::turn::{Input, Observation, Output, Turn};
@@ -138,19 +138,45 @@ proptest! {
     }
 
     #[test]
-    fn every_open_is_valid(uid in any::<String>(), seed in 0..LARGEST, parameters in fields()) {
+    fn every_open_is_valid(
+        uid in any::<String>(),
+        seed in 0..LARGEST,
+        parameters in fields(),
+        endpoint in prop::option::of(endpoint()),
+    ) {
+        let time = if endpoint.is_some() { TimeMode::Real } else { TimeMode::Lockstep };
         let params = OpenParams {
             client: 1,
             profile: "p",
             variant: None,
             uid: &uid,
-            time: TimeMode::Lockstep,
+            time,
             epoch_ms: 1_704_067_200_000,
             seed,
             parameters: &parameters,
+            endpoint: endpoint.as_ref(),
         };
         check(&validator("open"), &sent(Method::Open, Some(params)));
     }
+
+    #[test]
+    fn every_call_is_valid(op in any::<String>(), args in fields(), call in any::<u32>()) {
+        let params = CallParams { client: 1, call, op: &op, args: &args };
+        check(&validator("call"), &sent(Method::Call, Some(params)));
+    }
+}
+
+fn endpoint() -> impl Strategy<Value = Endpoint> {
+    let texts = (any::<String>(), prop::option::of(any::<String>()), any::<bool>());
+    (texts, 1..u16::MAX).prop_map(|((path, subprotocol, tls), port)| Endpoint {
+        scheme: if tls { "wss" } else { "ws" },
+        host: "127.1.0.7".to_owned(),
+        port,
+        path,
+        subprotocol,
+        ca: tls.then(|| "authority.pem".to_owned()),
+        tokens: format!("http://127.0.0.1:{port}/client-7"),
+    })
 }
 
 #[test]

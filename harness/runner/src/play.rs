@@ -289,6 +289,11 @@ impl<'p> Play<'p> {
         self.recorder.record(self.now, Some(client), Plane::Harness, kind, data);
     }
 
+    /// Whether a client has violated something.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.recorder.oracle.failed()
+    }
+
     /// Nothing more can come of the case.
     pub(crate) const fn is_spoilt(&self) -> bool {
         self.conduct.error.is_some() || self.interrupted || self.not_applicable.is_some()

@@ -62,7 +62,7 @@ pub struct Said {
 }
 
 /// A stall pushes what waits behind it as well.
-const KNOCK_ON: u64 = 2;
+pub(crate) const KNOCK_ON: u32 = 2;
 
 /// The verdict of a case. What would fail it, and would not if everything might take longer by what the
 /// machine was measured to be late, is undecided: load can only push later.
@@ -81,7 +81,7 @@ pub fn say(
     if verdict != Verdict::Fail || conduct.stalled == Micros::ZERO {
         return said;
     }
-    let longer = Micros(conduct.stalled.0.saturating_mul(KNOCK_ON));
+    let longer = Micros(conduct.stalled.0.saturating_mul(u64::from(KNOCK_ON)));
     let patient = Settings { slack: settings.slack + longer, ..settings.clone() };
     let Ok(Rejudged { judged, .. }) = rejudge(profile, index, &patient, trace) else { return said };
     let (verdict, _, requirements) = conclude(profile, &judged, named, conduct);

@@ -56,6 +56,9 @@ const JUDGED: [&str; 8] = [
     "never-reads",
 ];
 
+/// What may be over before it is too much: then it is nobody's business, or judged.
+const RACES: [&str; 2] = ["floods-frames", "floods-pings"];
+
 /// The scenarios, with the profile that they are of.
 fn suite() -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -119,7 +122,12 @@ fn attempt(name: &str, does: &str, suite: &str) -> Outcome {
             assert_eq!(verdict, "not applicable", "{reason}");
             continue;
         }
-        if case["id"] == SPOILT && judged {
+        if case["id"] == SPOILT && RACES.contains(&name) {
+            if verdict == "ERROR" && !reason.contains("flood: more than ") {
+                outcome.wrong.push(format!("{name}: {reason}"));
+            }
+            lines.insert("  is judged, or too much".to_owned());
+        } else if case["id"] == SPOILT && judged {
             if ["PASS", "ERROR"].contains(&verdict) {
                 outcome.wrong.push(format!("{name}: is judged as {verdict}: {reason}"));
             }
@@ -140,10 +148,13 @@ fn attempt(name: &str, does: &str, suite: &str) -> Outcome {
     for line in lines {
         writeln!(text, "{}", line.trim_end()).unwrap();
     }
-    for note in record["run"]["wall"]["notes"].as_array().unwrap() {
-        writeln!(text, "  note {}", note.as_str().unwrap()).unwrap();
+    let notes = record["run"]["wall"]["notes"].as_array().unwrap();
+    let notes = notes.iter().map(|note| note.as_str().unwrap());
+    // A fault of the process is told to the cases that are open by then, if there are any.
+    for note in notes.filter(|note| !note.contains("told of closed clients")) {
+        writeln!(text, "  note {note}").unwrap();
     }
-    if !judged && outcome.stalled == 0 {
+    if !judged && !RACES.contains(&name) && outcome.stalled == 0 {
         let expected = match name {
             "lockstep-alone" => 4,
             _ if text.contains("\n  ERROR ") => 3,
@@ -164,10 +175,13 @@ fn remarks(case: &Value) -> impl Iterator<Item = &str> {
     remarks.filter_map(|event| event["data"]["text"].as_str())
 }
 
-/// Without the number of a request that hangs on how many were sent before.
+/// Without what hangs on how many requests were sent before, and on whether an echo is among them.
 fn stable(reason: &str) -> String {
+    if reason.starts_with("adapter-hung: ") {
+        return reason.replace("`echo`", "`call`").replace("; it has not read the request", "");
+    }
     let Some((before, after)) = reason.split_once("an answer to request ") else {
-        return reason.replace(r#""id":2,"#, r#""id":N,"#);
+        return reason.replace(r#""id":2"#, r#""id":N"#);
     };
     let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
     let after = after.split('{').next().unwrap_or_default();
@@ -217,6 +231,9 @@ fn start(site: &Site, suite: &str, fault: &str) -> std::process::Child {
     site.start(&live(fault), &[&args[..], &more].concat())
 }
 
+/// How often the journal of a run is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 fn journal(site: &Site) -> PathBuf {
     site.work().join("../out/journal.jsonl")
 }
@@ -226,7 +243,7 @@ fn wait_for_cases(site: &Site, n: usize) {
     let deadline = Instant::now() + Duration::from_secs(100);
     while fs::read_to_string(journal(site)).map_or(0, |text| text.matches('\n').count()) <= n {
         assert!(Instant::now() < deadline, "the quick cases are not over");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK);
     }
 }
 

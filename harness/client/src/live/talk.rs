@@ -31,8 +31,7 @@ pub(super) const MOST_TOLD: usize = 16 << 20;
 const MOST_LOG: usize = 64 << 20;
 /// How much of stderr is kept for the cases that are open.
 const MOST_STDERR: usize = 256 << 10;
-/// How often is read on, past the limit, for an answer that may be among what has come: more than any pipe
-/// holds.
+/// How often is read on past the limit, for an answer behind what has come: more than any pipe holds.
 const MOST_LATE_READS: u32 = 32;
 
 /// A request without an answer yet.
@@ -152,11 +151,7 @@ impl Talk {
             guest.ear.hear(Instant::now(), Tale::Broken { fault, stderr, alone: false });
         }
         let mut log = self.log.unwrap_or_default();
-        for line in self.heard.lines() {
-            log.push_str("! ");
-            log.push_str(line);
-            log.push('\n');
-        }
+        log.extend(self.heard.lines().flat_map(|line| ["! ", line, "\n"]));
         (farewell, log)
     }
 
@@ -167,10 +162,9 @@ impl Talk {
         loop {
             let order = match self.inbox.try_recv() {
                 Ok(order) => order,
-                Err(TryRecvError::Empty) => break,
                 // Nobody is left who could say so.
                 Err(TryRecvError::Disconnected) if !self.leaving => Order::Bye,
-                Err(TryRecvError::Disconnected) => break,
+                Err(_) => break,
             };
             if let Some(end) = self.take(order) {
                 return Some(end);
@@ -357,8 +351,7 @@ impl Talk {
                 self.tell(at, client, Tale::Closed(stderr));
                 self.guests.remove(&client);
             }
-            // There is no client, or none any more: to ask for its end would be wrong, and the answer to that
-            // an error again.
+            // There is no client any more: whoever asked for its end would only be told so, with an error.
             (Method::Open | Method::Close, Err(error)) => {
                 self.breaks(at, client, refused(method, error.code, &error.message));
             }
@@ -399,8 +392,7 @@ impl Talk {
             let why = format!("an `observe` of client {client}, which was never opened");
             return Err(Fault::wrong(why, line));
         }
-        // Before its `close` is answered it may tell, and nobody asks for it any more. After that it should
-        // not; but whose doing it was cannot harm anybody now.
+        // Before its `close` is answered it may tell. After that it should not, and harms nobody.
         if !self.closing.contains(&client) {
             self.notes.insert("it told something of a client that was closed before".to_owned());
         }
@@ -470,10 +462,12 @@ impl Talk {
 
     fn died(&mut self) -> Fault {
         let mut fault = self.process.died_in_play();
-        if self.guests.is_empty() {
-            let when = if self.leaving { "before it answered `bye`" } else { "between cases" };
-            fault.what = fault.what.replace("while clients were open", when);
-        }
+        let when = match (self.guests.is_empty(), self.leaving) {
+            (false, _) => return fault,
+            (true, true) => "before it answered `bye`",
+            (true, false) => "between cases",
+        };
+        fault.what = fault.what.replace("while clients were open", when);
         fault
     }
 }

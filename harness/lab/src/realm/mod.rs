@@ -413,10 +413,7 @@ impl Realm {
 
     /// The channels and attributes that the server holds for a client's living session.
     #[must_use]
-    pub fn holdings(
-        &self,
-        client: ClientIx,
-    ) -> Option<(&[SmolStr], &Value)> {
+    pub fn holdings(&self, client: ClientIx) -> Option<(&[SmolStr], &Value)> {
         self.sessions
             .iter()
             .find(|session| session.client == Some(client))

@@ -10,6 +10,7 @@ use super::limits::{Berth, Berths, Measured, Meter, Pace};
 use super::stalls::Stalls;
 use crate::adapters::broken;
 use crate::play::{Next, Play, Played, Start};
+use crate::rejudge::KNOCK_ON;
 use crate::source::{Broken, Ended};
 use crate::suite::Job;
 use stateline_client::fault::FaultId;
@@ -32,6 +33,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
+
+/// More than the grain of timers.
+const GRAIN: Duration = Duration::from_millis(20);
 
 /// More things than this are not taken in before the world has its turn again.
 const MOST_AT_ONCE: usize = 256;
@@ -278,7 +282,7 @@ impl Floor<'_> {
                 return;
             }
             let due = match self.play.next() {
-                Next::End => return,
+                Next::End => return self.wait_for_the_late().await,
                 Next::At(due) => due,
                 Next::Nothing => Micros::MAX,
             };
@@ -299,6 +303,32 @@ impl Floor<'_> {
                 return;
             }
         }
+    }
+
+    /// A client that seems to have failed is listened to for as much longer as the machine was late: what
+    /// is not there by then did not come late, it did not come.
+    async fn wait_for_the_late(&mut self) {
+        let over = Instant::now();
+        while self.play.has_failed() && !self.play.is_spoilt() {
+            let until = over + self.stalled(Instant::now()) * KNOCK_ON + GRAIN;
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::select! {
+                biased;
+                news = self.next() => { self.take_all(news); }
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
+            self.play.advance(self.now());
+            while !self.play.is_spoilt() && (self.play.stir() | self.hand_out()) {}
+        }
+    }
+
+    /// How late this thread and the slowest of the processes were in all.
+    fn stalled(&self, until: Instant) -> Duration {
+        let late = |stalls: &Stalls| stalls.within(self.begun, until);
+        let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
+        late(self.stalls) + adapters.unwrap_or_default()
     }
 
     /// What comes next. Both channels are open as long as this is.
@@ -520,9 +550,8 @@ impl Floor<'_> {
             seat.ship.leave();
             self.tokens.withdraw(&seat.key);
         }
-        let late = |stalls: &Stalls| stalls.within(self.begun, ended);
-        let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
-        let stalled = late(self.stalls) + adapters.unwrap_or_default();
+        // Only what was waited for: how long the clients took to be closed is not in the trace.
+        let stalled = self.stalled(self.begun + Duration::from_micros(self.play.now().0));
         self.play.conduct.stalled = Micros(u64::try_from(stalled.as_micros()).unwrap_or(u64::MAX));
         // Others that share the process write there as well.
         let stderr = mask(&self.play.redact(&self.play.stderr)).to_string();
