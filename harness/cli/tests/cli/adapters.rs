@@ -43,12 +43,12 @@ pub(crate) fn with_python_for_real_time(script: &Path) -> String {
     format!("'{}' '{}' '{}'", live_python(), script.display(), clients().join("python").display())
 }
 
-/// A Python with the library that real time needs. `.ci/test` installs it into `target/python`; where the
+/// A Python with the library that real time needs. `.ci/test` installs it into `target/venv`; where the
 /// system's Python has it, that will do.
 fn live_python() -> &'static str {
     static FOUND: OnceLock<Option<String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
-        let own = clients().join("../../target/python/bin/python");
+        let own = clients().join("../../target/venv/bin/python");
         [own.display().to_string(), "python3".to_owned()].into_iter().find(|python| {
             let mut command = process::Command::new(python);
             let import = command.args(["-c", "import websockets.asyncio.client"]);
