@@ -7,6 +7,7 @@
 
 use super::crew::{Crew, Ship};
 use super::limits::{Berth, Berths, Measured, Meter, Pace};
+use super::seat::{Life, Seat, accept};
 use super::stalls::Stalls;
 use crate::adapters::broken;
 use crate::play::{Next, Play, Played, Start};
@@ -19,14 +20,13 @@ use stateline_client::protocol::Endpoint;
 use stateline_core::profile::Profile;
 use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
-use stateline_core::turn::{Input, Output};
+use stateline_core::turn::Output;
 use stateline_lab::tcp::dock::{Caller, Dock};
 use stateline_lab::tcp::tls::{Authority, Certificate};
 use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
 use stateline_lab::token_service::{Ask, Desk, TokenService};
 use stateline_lab::tokens::mask;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -77,7 +77,7 @@ pub(super) struct Attempt {
 }
 
 /// What comes to a case.
-enum News {
+pub(super) enum News {
     Tale(ClientIx, Tale),
     Dialled(ClientIx, Caller, Berth),
     Arrival(ClientIx, u32, Arrival),
@@ -154,36 +154,6 @@ struct Floor<'p> {
     meter: Rc<Meter>,
     lost: bool,
     shared: bool,
-}
-
-/// A client's end.
-struct Seat {
-    ship: Arc<Ship>,
-    /// Its number in its process.
-    number: u32,
-    state: Life,
-    /// Where its application asks for tokens.
-    key: String,
-    /// Where it dials.
-    address: IpAddr,
-    /// Orders for its connections, by the number of the dial.
-    conns: BTreeMap<u32, UnboundedSender<Order>>,
-    /// Dials that were shown a certificate that nobody may trust.
-    doomed: BTreeMap<u32, UnboundedSender<Order>>,
-    /// Those that were given their last order, until they are over.
-    leaving: Vec<UnboundedSender<Order>>,
-    dials: u32,
-    pace: Pace,
-    held: bool,
-    /// Accepts what is dialled.
-    door: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
-    Opening,
-    Open,
-    Over,
 }
 
 impl Floor<'_> {
@@ -558,68 +528,5 @@ impl Floor<'_> {
         self.play.stderr = stderr;
         let (lost, took) = (self.lost, ended - self.begun);
         Attempt { played: self.play.end(Ended::default()), took, lost, stalled }
-    }
-}
-
-impl Seat {
-    fn hand(&mut self, input: Input) {
-        match input {
-            Input::Call { call, op, args } => self.ship.live.call(self.number, call, op, args),
-            Input::Opened { conn } => self.order(conn, Order::Answer),
-            Input::DialFailed { conn } if self.doomed.contains_key(&conn) => {
-                self.end(conn, Order::Answer);
-            }
-            Input::DialFailed { conn } => self.end(conn, Order::Refuse),
-            Input::Message { conn, text } => self.order(conn, Order::Text(text)),
-            Input::Closed { conn, code: Some(code) } => self.end(conn, Order::Close(code)),
-            Input::Closed { conn, code: None } => self.end(conn, Order::Reset),
-        }
-    }
-
-    fn hold(&mut self, held: bool) {
-        if std::mem::replace(&mut self.held, held) != held {
-            for conn in self.conns.keys() {
-                self.order(*conn, Order::HoldDown(held));
-            }
-        }
-    }
-
-    fn order(&self, conn: u32, order: Order) {
-        if let Some(orders) = self.conns.get(&conn) {
-            let _ = orders.send(order);
-        }
-    }
-
-    /// The last order of a connection.
-    fn end(&mut self, conn: u32, order: Order) {
-        if let Some(orders) = self.conns.remove(&conn) {
-            let _ = orders.send(order);
-            // Who drops the sender resets the connection, so it stays until the visit is over, or the case.
-            self.leaving.retain(|orders| !orders.is_closed());
-            self.leaving.push(orders);
-        }
-    }
-}
-
-/// Accepts whatever a client dials, as long as the case goes on.
-async fn accept(dock: Dock, client: ClientIx, berths: Berths, tell: UnboundedSender<News>) {
-    let mut failures = 0;
-    loop {
-        let news = match dock.accept().await {
-            Ok(caller) => match berths.take() {
-                Ok(berth) => News::Dialled(client, caller, berth),
-                Err(why) => News::Flood(why),
-            },
-            // The dock pauses by itself before it says so.
-            Err(_) if failures < 100 => {
-                failures += 1;
-                continue;
-            }
-            Err(error) => News::Undockable(error),
-        };
-        let is_last = !matches!(news, News::Dialled(..));
-        if tell.send(news).is_err() || is_last {
-            return;
-        }
     }
 }

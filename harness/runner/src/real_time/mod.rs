@@ -1,7 +1,7 @@
 //! The real executor: every case at once, on real connections and the real clock.
 //!
-//! - `case`: one case. `limits`: how much it may cost the others. `crew`: the processes that
-//!   clients live in. `stalls`: when the harness or an adapter was late.
+//! - `case`: one case. `seat`: a client's end in it. `limits`: how much it may cost the others. `crew`: the
+//!   processes that clients live in. `stalls`: when the harness or an adapter was late.
 //!
 //! A suite takes as long as its longest case. Not responsible for sockets (the lab's) or for what a
 //! verdict means.
@@ -12,6 +12,7 @@
 mod case;
 mod crew;
 mod limits;
+mod seat;
 mod stalls;
 
 use crate::adapters::{broken, lacking};
