@@ -110,7 +110,8 @@ fn the_independent_client_passes_every_case_and_each_message_is_valid() {
     }
     assert_eq!(counts[0], 1, "one process served all cases");
     assert!(counts[1] >= 200 && counts[1] == counts[3] && counts[2] > 10_000, "{counts:?}");
-    assert_eq!(text.lines().filter(|line| line.starts_with("== ")).count(), 200);
+    let n_cases = text.lines().filter(|line| line.starts_with("== ")).count() as u64;
+    assert_eq!(totals["planned"], n_cases);
 }
 
 #[test]

@@ -24,7 +24,6 @@ fn what_is_not_in_this_version_says_so() {
         assert_eq!(error, format!("error: `stateline {name}` is not in this version\n"));
         assert_eq!(refused(&[name, "--any", "thing"], 2), error);
     }
-    assert_snapshot!(refused(&["run", "--time", "real"], 2), @"error: `--time real` is not in this version");
     assert_snapshot!(refused(&["run", "--time", "scaled=8"], 2), @"error: `--time scaled` is not in this version");
 }
 
