@@ -301,9 +301,10 @@ fn a_killed_run_leaves_no_process_behind() {
                 site.wait_for(b'h');
                 run.kill().unwrap();
                 run.wait().unwrap();
-                let (work, out) = site.left_behind();
-                // What it was able to finish is there to be read.
-                assert_eq!((work, out), (vec![], vec!["journal.jsonl".to_owned()]), "{fault}");
+                let (work, mut out) = site.left_behind();
+                // Once it plays, what it has finished is there to be read.
+                out.retain(|name| name != "journal.jsonl" || fault == "hangs-in-hello");
+                assert_eq!([work, out].concat(), [""; 0], "{fault}");
             });
         }
     });
