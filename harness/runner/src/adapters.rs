@@ -19,11 +19,12 @@ use stateline_core::turn::{Input, Open, Turn};
 use stateline_lab::tokens::mask;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// After so many starts in a row that failed, no further one is tried.
-const MOST_STARTS: u32 = 3;
+pub(crate) const MOST_STARTS: u32 = 3;
 
 /// How adapters are used.
 #[derive(Clone, Debug)]
@@ -125,28 +126,18 @@ impl Adapters {
     fn start(&self, worker: &mut Worker) -> Result<Adapter, (Broken, String)> {
         let first = self.hello.as_ref().map_err(Clone::clone)?;
         if worker.failed_starts >= MOST_STARTS {
-            let text = format!(
-                "adapter-cannot-start: {MOST_STARTS} starts in a row failed; no further one was tried"
-            );
-            return Err((Broken::Fault(text), String::new()));
+            return Err((no_more_starts(), String::new()));
         }
-        match self.settings.start() {
-            Ok(adapter) => match agrees(first, &adapter) {
-                Ok(()) => {
-                    worker.failed_starts = 0;
-                    Ok(adapter)
-                }
-                Err(fault) => {
-                    worker.failed_starts += 1;
-                    let Farewell { notes, stderr } = adapter.kill();
-                    self.note(notes);
-                    Err((broken(&fault), mask(&stderr).to_string()))
-                }
-            },
-            Err((fault, farewell)) => {
+        let Settings { command, stop, .. } = &self.settings;
+        match start_another(command, stop, first) {
+            Ok(adapter) => {
+                worker.failed_starts = 0;
+                Ok(adapter)
+            }
+            Err((fault, Farewell { notes, stderr })) => {
                 worker.failed_starts += 1;
-                self.note(farewell.notes);
-                Err((broken(&fault), mask(&farewell.stderr).to_string()))
+                self.note(notes);
+                Err((broken(&fault), mask(&stderr).to_string()))
             }
         }
     }
@@ -160,19 +151,25 @@ impl Adapters {
             text.push_str(line);
             text.push('\n');
         }
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        if let Err(error) = written {
-            lock(&self.notes).push(format!("cannot write {}: {error}", path.display()));
+        if let Err(why) = append(&path, &text) {
+            lock(&self.notes).push(why);
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking thread left is still a list of processes.
+/// Appends to a log.
+///
+/// # Errors
+/// Why it cannot be written, as a note.
+pub(crate) fn append(path: &Path, text: &str) -> Result<(), String> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// The list behind a mutex.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panicking thread left is still a list.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -283,17 +280,29 @@ pub(crate) fn lacking(
     calls(profile, case).find_map(lacking).map(|op| format!("the client does not support {op}"))
 }
 
-/// Whether a later process says of itself what the first one said.
+/// Starts a further adapter, which has to say of itself what the first one said.
 ///
 /// # Errors
-/// It does not; it is killed.
-pub(crate) fn agrees(first: &Hello, adapter: &Adapter) -> Result<(), Fault> {
+/// It cannot be started, or says something else and was killed.
+pub(crate) fn start_another(
+    command: &Command,
+    stop: &Arc<AtomicBool>,
+    first: &Hello,
+) -> Result<Adapter, (Fault, Farewell)> {
+    let adapter = Adapter::start(command, command.logs.is_some(), Arc::clone(stop))?;
     if first == adapter.hello() {
-        return Ok(());
+        return Ok(adapter);
     }
-    let why =
-        "in the answer to `hello`: it says something else than the first process did".to_owned();
-    Err(Fault::new(FaultId::WrongMessage, why))
+    let why = "in the answer to `hello`: it says something else than the first process did";
+    Err((Fault::new(FaultId::WrongMessage, why), adapter.kill()))
+}
+
+/// Why no further adapter is started.
+pub(crate) fn no_more_starts() -> Broken {
+    let text = format!(
+        "adapter-cannot-start: {MOST_STARTS} starts in a row failed; no further one was tried"
+    );
+    Broken::Fault(text)
 }
 
 /// All methods that the script of a case calls.

@@ -22,11 +22,12 @@ use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::turn::Output;
 use stateline_lab::tcp::dock::{Caller, Dock};
-use stateline_lab::tcp::tls::{Authority, Certificate};
+use stateline_lab::tcp::tls::{Authority, Certificate, TlsAcceptor};
 use stateline_lab::tcp::visit::{Arrival, Manner, Order, host};
 use stateline_lab::token_service::{Ask, Desk, TokenService};
 use stateline_lab::tokens::mask;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,6 +66,13 @@ pub struct Tls {
     pub file: String,
 }
 
+impl Tls {
+    fn acceptor(&self, address: IpAddr, certificate: Certificate) -> Result<TlsAcceptor, String> {
+        let made = self.authority.acceptor(address, certificate);
+        made.map_err(|error| format!("no certificate: {error}"))
+    }
+}
+
 /// How a case went.
 pub(super) struct Attempt {
     pub(super) played: Played,
@@ -101,20 +109,18 @@ pub(super) async fn play(job: &Job<'_>, seed: u64, alone: bool, table: Table<'_>
         play,
         begun,
         longest: table.longest,
+        table,
         profile: stage.profile,
         news,
         tell,
         asks,
         ask,
         seats: Vec::new(),
-        stalls: table.stalls,
-        tls: table.tls,
-        tokens: table.tokens,
         meter: Rc::default(),
         lost: false,
-        shared: !alone,
+        alone,
     };
-    match floor.seat(job, alone, table).await {
+    match floor.seat(job).await {
         Ok(()) => {
             if floor.wait_for_all().await {
                 // How long the clients took to be made is not theirs.
@@ -140,6 +146,7 @@ struct Floor<'p> {
     play: Play<'p>,
     begun: Instant,
     longest: Micros,
+    table: Table<'p>,
     profile: &'p Profile,
     news: UnboundedReceiver<News>,
     tell: UnboundedSender<News>,
@@ -147,23 +154,16 @@ struct Floor<'p> {
     asks: UnboundedReceiver<Ask>,
     ask: UnboundedSender<Ask>,
     seats: Vec<Seat>,
-    stalls: &'p Stalls,
-    tls: Option<&'p Tls>,
-    tokens: &'p TokenService,
     /// What its clients sent.
     meter: Rc<Meter>,
     lost: bool,
-    shared: bool,
+    alone: bool,
 }
 
 impl Floor<'_> {
     /// Gives each client a dock and a place in a process.
-    async fn seat(
-        &mut self,
-        job: &Job<'_>,
-        alone: bool,
-        table: Table<'_>,
-    ) -> Result<(), (Broken, String)> {
+    async fn seat(&mut self, job: &Job<'_>) -> Result<(), (Broken, String)> {
+        let (table, alone) = (self.table, self.alone);
         let mut home: Option<Arc<Ship>> = None;
         for (client, open) in self.play.opens.clone().iter().enumerate() {
             // The clients of a case that is alone may still share a process with each other.
@@ -176,10 +176,12 @@ impl Floor<'_> {
             let key = format!("client-{number}");
             let desk = Desk { client, asks: self.ask.clone() };
             let opened = Dock::open(number).map_err(|error| error.to_string()).and_then(|dock| {
+                let tls = table.tls.map(|tls| tls.acceptor(dock.address().ip(), Certificate::Good));
+                let tls = tls.transpose()?;
                 let url = table.tokens.register(&key, desk).map_err(|error| error.to_string())?;
-                Ok((dock, url))
+                Ok((dock, tls, url))
             });
-            let (dock, tokens) = match opened {
+            let (dock, tls, tokens) = match opened {
                 Ok(opened) => opened,
                 Err(why) => {
                     ship.leave();
@@ -216,6 +218,7 @@ impl Floor<'_> {
                 state: Life::Opening,
                 key,
                 address: address.ip(),
+                tls,
                 conns: BTreeMap::new(),
                 doomed: BTreeMap::new(),
                 leaving: Vec::new(),
@@ -298,7 +301,7 @@ impl Floor<'_> {
     fn stalled(&self, until: Instant) -> Duration {
         let late = |stalls: &Stalls| stalls.within(self.begun, until);
         let adapters = self.seats.iter().map(|seat| late(&seat.ship.stalls)).max();
-        late(self.stalls) + adapters.unwrap_or_default()
+        late(self.table.stalls) + adapters.unwrap_or_default()
     }
 
     /// What comes next. Both channels are open as long as this is.
@@ -367,7 +370,7 @@ impl Floor<'_> {
                     seat.ship.close();
                 }
                 self.play.stderr.push_str(&stderr);
-                self.lost |= !alone && self.shared && fault.id != FaultId::Interrupted;
+                self.lost |= !alone && !self.alone && fault.id != FaultId::Interrupted;
                 let broken = match broken(&fault) {
                     // It may show what was told of another case.
                     Broken::Fault(why) => Broken::Fault(mask(&self.play.redact(&why)).to_string()),
@@ -385,26 +388,25 @@ impl Floor<'_> {
             return;
         }
         seat.dials += 1;
-        let (conn, address) = (seat.dials, seat.address);
-        let shown = match self.play.link(client) {
-            Some(LinkAct::ExpiredCertificate) => Certificate::Expired,
-            Some(LinkAct::ForeignCertificate) => Certificate::WrongHost,
-            _ => Certificate::Good,
+        let conn = seat.dials;
+        let bad = match self.play.link(client) {
+            Some(LinkAct::ExpiredCertificate) => Some(Certificate::Expired),
+            Some(LinkAct::ForeignCertificate) => Some(Certificate::WrongHost),
+            _ => None,
         };
-        let tls = self.tls.map(|tls| tls.authority.acceptor(address, shown)).transpose();
-        let tls = match tls {
-            Ok(tls) => tls,
-            Err(error) => {
-                self.play.breaks(Broken::Fault(format!("no certificate: {error}")));
+        let bad = bad.and_then(|bad| Some(self.table.tls?.acceptor(seat.address, bad)));
+        let bad = match bad.transpose() {
+            Ok(bad) => bad,
+            Err(why) => {
+                self.play.breaks(Broken::Fault(why));
                 return;
             }
         };
-        let seat = &mut self.seats[client];
         let (order, orders) = unbounded_channel();
         if seat.held {
             let _ = order.send(Order::HoldDown(true));
         }
-        if self.tls.is_some() && shown != Certificate::Good {
+        if bad.is_some() {
             seat.doomed.insert(conn, order.clone());
         }
         seat.conns.insert(conn, order);
@@ -412,7 +414,7 @@ impl Floor<'_> {
         let manner = Manner {
             path: wire.path.to_string(),
             subprotocol: wire.subprotocol.as_ref().map(ToString::to_string),
-            tls,
+            tls: bad.or_else(|| seat.tls.clone()),
         };
         let tell = self.tell.clone();
         let meter = Rc::clone(&self.meter);
@@ -518,7 +520,7 @@ impl Floor<'_> {
         let ended = Instant::now();
         for seat in &self.seats {
             seat.ship.leave();
-            self.tokens.withdraw(&seat.key);
+            self.table.tokens.withdraw(&seat.key);
         }
         // Only what was waited for: how long the clients took to be closed is not in the trace.
         let stalled = self.stalled(self.begun + Duration::from_micros(self.play.now().0));

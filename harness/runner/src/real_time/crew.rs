@@ -7,24 +7,20 @@
 //! shares a process with nobody; no thread that plays waits for a process to start or to end.
 
 use super::stalls::Stalls;
-use crate::adapters::{agrees, broken};
+use crate::adapters::{MOST_STARTS, append, broken, lock, no_more_starts, start_another};
 use crate::source::Broken;
 use stateline_client::fault::{Fault, FaultId};
 use stateline_client::process::Farewell;
 use stateline_client::protocol::Hello;
 use stateline_client::{Adapter, Command, Live};
 use stateline_lab::tokens::mask;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// How often the way through an adapter is measured.
 const ECHO: Duration = Duration::from_millis(100);
-/// After so many starts in a row that failed, no further one is tried.
-const MOST_STARTS: u32 = 3;
 /// Cases that have processes of their own at once, because the one that they shared is gone.
 const MOST_ALONE: usize = 32;
 
@@ -123,13 +119,7 @@ impl Crew {
     fn start(&self) -> impl FnOnce() -> Result<Adapter, (Fault, Farewell)> + Send + 'static {
         let (command, hello, stop) =
             (self.command.clone(), self.hello.clone(), Arc::clone(&self.stop));
-        move || {
-            let adapter = Adapter::start(&command, command.logs.is_some(), stop)?;
-            match agrees(&hello, &adapter) {
-                Ok(()) => Ok(adapter),
-                Err(fault) => Err((fault, adapter.kill())),
-            }
-        }
+        move || start_another(&command, &stop, &hello)
     }
 
     fn started(
@@ -186,10 +176,7 @@ impl Crew {
             return Err((Broken::Interrupted, String::new()));
         }
         if self.failed_starts.load(Ordering::Relaxed) >= MOST_STARTS {
-            let text = format!(
-                "adapter-cannot-start: {MOST_STARTS} starts in a row failed; no further one was tried"
-            );
-            return Err((Broken::Fault(text), String::new()));
+            return Err((no_more_starts(), String::new()));
         }
         match tokio::task::spawn_blocking(self.start()).await {
             Ok(adapter) => self.started(adapter),
@@ -296,13 +283,8 @@ impl Crew {
         let Some(folder) = &self.command.logs else { return };
         let path = folder.join("adapter-real.log");
         let text = format!("== a process\n{}", mask(messages));
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
-        if let Err(error) = written {
-            lock(&self.notes).push(format!("cannot write {}: {error}", path.display()));
+        if let Err(why) = append(&path, &text) {
+            lock(&self.notes).push(why);
         }
     }
 }
@@ -317,9 +299,4 @@ impl Ship {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking thread left is still a list.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

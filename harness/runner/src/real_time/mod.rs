@@ -170,7 +170,7 @@ impl Run<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = LocalSet::new();
         let stalls = Stalls::default();
-        let results = local.block_on(&runtime, async {
+        local.block_on(&runtime, async {
             let (tokens, _) = TokenService::start()?;
             let watch = tokio::task::spawn_local(stalls.clone().watch());
             let mine = jobs.iter().enumerate().skip(worker).step_by(threads);
@@ -189,9 +189,8 @@ impl Run<'_> {
                 }
             }
             watch.abort();
-            Ok::<_, std::io::Error>(results)
-        })?;
-        Ok(results)
+            Ok(results)
+        })
     }
 
     /// What the first thread does beside its cases, for ever.

@@ -10,6 +10,7 @@ use super::limits::{Berths, Pace};
 use stateline_core::scenario::ClientIx;
 use stateline_core::turn::Input;
 use stateline_lab::tcp::dock::Dock;
+use stateline_lab::tcp::tls::TlsAcceptor;
 use stateline_lab::tcp::visit::Order;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,6 +27,8 @@ pub(super) struct Seat {
     pub(super) key: String,
     /// Where it dials.
     pub(super) address: IpAddr,
+    /// What it is shown when it dials, where connections are encrypted.
+    pub(super) tls: Option<TlsAcceptor>,
     /// Orders for its connections, by the number of the dial.
     pub(super) conns: BTreeMap<u32, UnboundedSender<Order>>,
     /// Dials that were shown a certificate that nobody may trust.
