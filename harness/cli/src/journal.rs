@@ -144,26 +144,8 @@ mod tests {
     }
 
     fn case(n: u32) -> CaseRecord {
-        CaseRecord {
-            id: format!("p/case-{n}").into(),
-            repeat: 0,
-            profile: "p".into(),
-            verdict: None,
-            reason: Some("\u{e4}\n".repeat(5)),
-            not_applicable: None,
-            digest: Default::default(),
-            requirements: Vec::new(),
-            findings: Vec::new(),
-            warnings: Vec::new(),
-            choices: Vec::new(),
-            cells: Vec::new(),
-            planned_ms: 0.0,
-            simulated_ms: 0.0,
-            events: 0,
-            attempts: Vec::new(),
-            wall: Default::default(),
-            trace: Vec::new(),
-        }
+        let reason = Some("\u{e4}\n".repeat(5));
+        CaseRecord { reason, ..CaseRecord::blank(format!("p/case-{n}").into(), "p".into(), 0) }
     }
 
     /// A disk that is full after so many bytes.

@@ -288,11 +288,11 @@ impl Adapter {
     fn exchange(&mut self, method: Method) -> Result<&[u8], Fault> {
         let Self { process, line, call_limit, stop, log, received, .. } = self;
         if let Some(log) = log {
-            note(log, "→ ", line);
+            note(log, MOST_LOG, "→ ", line);
         }
         let came = process.exchange(method, line, *call_limit, stop)?;
         if let Some(log) = log {
-            note(log, "← ", came);
+            note(log, MOST_LOG, "← ", came);
         }
         *received += came.len();
         if *received > MOST_CASE {
@@ -382,10 +382,7 @@ fn read<R: DeserializeOwned>(
     id: u64,
     line: &[u8],
 ) -> Result<Result<R, (i64, String)>, Fault> {
-    let text = std::str::from_utf8(line).map_err(|error| {
-        let at = error.valid_up_to();
-        Fault::no_message(format_args!("no UTF-8 from byte {} on", at + 1), line, at)
-    })?;
+    let text = text_of(line)?;
     let why = match serde_json::from_str::<Answer<R>>(text) {
         // Also a list of the right length would be taken for an answer.
         Ok(answer)
@@ -482,8 +479,17 @@ pub(crate) fn told(error: &serde_json::Error) -> String {
     clip(&words, MOST_WORDS)
 }
 
-fn note(log: &mut String, mark: &str, line: &[u8]) {
-    if log.len() < MOST_LOG {
+/// The text of a line.
+pub(crate) fn text_of(line: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(line).map_err(|error| {
+        let at = error.valid_up_to();
+        Fault::no_message(format_args!("no UTF-8 from byte {} on", at + 1), line, at)
+    })
+}
+
+/// Adds a line to a log, unless it has grown to `most` bytes.
+pub(crate) fn note(log: &mut String, most: usize, mark: &str, line: &[u8]) {
+    if log.len() < most {
         log.push_str(mark);
         log.push_str(String::from_utf8_lossy(line).trim_end());
         log.push('\n');

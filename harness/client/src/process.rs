@@ -334,13 +334,8 @@ impl Process {
         )
     }
 
-    /// In real time: how it died.
-    pub(crate) fn died_in_play(&mut self) -> Fault {
-        self.died_at("while clients were open", "within a line")
-    }
-
     /// `idle` says when it died, `speaking` the same where it had begun a line.
-    fn died_at(&mut self, idle: &str, speaking: &str) -> Fault {
+    pub(crate) fn died_at(&mut self, idle: &str, speaking: &str) -> Fault {
         let status = self.bury(GUARD_GRACE);
         self.sift();
         let said = |words: &mut Vec<String>, head: &str| {

@@ -242,6 +242,33 @@ pub struct CaseRecord {
     pub trace: Vec<Event>,
 }
 
+impl CaseRecord {
+    /// A case of which nothing is known yet.
+    #[must_use]
+    pub fn blank(id: SmolStr, profile: SmolStr, repeat: u32) -> Self {
+        Self {
+            id,
+            repeat,
+            profile,
+            verdict: None,
+            reason: None,
+            not_applicable: None,
+            digest: SmolStr::default(),
+            requirements: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            choices: Vec::new(),
+            cells: Vec::new(),
+            planned_ms: 0.0,
+            simulated_ms: 0.0,
+            events: 0,
+            attempts: Vec::new(),
+            wall: CaseWall::default(),
+            trace: Vec::new(),
+        }
+    }
+}
+
 /// What of a case depends on the machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CaseWall {

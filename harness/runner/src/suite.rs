@@ -10,7 +10,7 @@ use crate::rejudge::{Said, say};
 use crate::source::Source;
 use crate::virtual_time::play;
 use smol_str::SmolStr;
-use stateline_core::record::{CaseRecord, CaseWall, Verdict};
+use stateline_core::record::{CaseRecord, Verdict};
 use stateline_core::scenario::Case;
 use stateline_core::time::Micros;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -176,24 +176,6 @@ pub fn put(record: &mut CaseRecord, said: Said) {
 
 /// A case that was not run.
 pub(crate) fn blank(job: &Job<'_>) -> CaseRecord {
-    CaseRecord {
-        id: job.case.id.clone(),
-        repeat: job.repeat,
-        profile: job.stage.profile.id.clone(),
-        verdict: None,
-        reason: None,
-        not_applicable: None,
-        digest: SmolStr::default(),
-        requirements: Vec::new(),
-        findings: Vec::new(),
-        warnings: Vec::new(),
-        choices: Vec::new(),
-        cells: Vec::new(),
-        planned_ms: 0.0,
-        simulated_ms: 0.0,
-        events: 0,
-        attempts: Vec::new(),
-        wall: CaseWall::default(),
-        trace: Vec::new(),
-    }
+    let Job { stage, case, repeat } = job;
+    CaseRecord::blank(case.id.clone(), stage.profile.id.clone(), *repeat)
 }

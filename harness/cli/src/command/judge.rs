@@ -4,7 +4,7 @@
 //!
 //! Invariant: over a record of `run` it gives the verdicts and findings that the run gave.
 
-use super::run::record;
+use super::run::{record, spec};
 use super::{exit_of, settle, show};
 use crate::Failure;
 use crate::args::JudgeArgs;
@@ -13,9 +13,7 @@ use crate::journal;
 use crate::output::OutFolder;
 use crate::suite::{Contract, Suite};
 use smol_str::SmolStr;
-use stateline_core::record::{
-    CaseRecord, CaseWall, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA,
-};
+use stateline_core::record::{CaseRecord, ClientInfo, RunInfo, RunRecord, RunWall, SCHEMA};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Digest, Event};
 use stateline_runner::rejudge::{Rejudged, rejudge, say};
@@ -95,21 +93,13 @@ fn judge_journal(
 ) -> Result<RunRecord, Failure> {
     let journal::Read { run, profiles, cases } = journal;
     let contracts = suite.read(&profiles).map_err(Failure::usage)?;
-    judge_record(args, suite, record(&contracts, run, cases, true))
+    judge_cases(args, contracts, run, cases, true)
 }
 
-fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<RunRecord, Failure> {
-    let asked: Vec<String> = run
-        .profiles
-        .iter()
-        .map(|profile| {
-            profile.variant.as_ref().map_or_else(
-                || profile.id.to_string(),
-                |variant| format!("{}@{variant}", profile.id),
-            )
-        })
-        .collect();
-    let mut contracts = suite.read(&asked).map_err(Failure::usage)?;
+fn judge_record(args: &JudgeArgs, suite: &Suite, run: RunRecord) -> Result<RunRecord, Failure> {
+    let asked: Vec<String> =
+        run.profiles.iter().map(|profile| spec(&profile.id, profile.variant.as_ref())).collect();
+    let contracts = suite.read(&asked).map_err(Failure::usage)?;
     for (contract, profile) in contracts.iter().zip(&run.profiles) {
         if contract.profile.digest != profile.digest {
             eprintln!(
@@ -118,16 +108,28 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
             );
         }
     }
+    let RunRecord { run, cases, interrupted, .. } = run;
+    judge_cases(args, contracts, run, cases, interrupted)
+}
+
+/// Judges the cases of a run by these contracts.
+fn judge_cases(
+    args: &JudgeArgs,
+    mut contracts: Vec<Contract>,
+    run: RunInfo,
+    mut cases: Vec<CaseRecord>,
+    interrupted: bool,
+) -> Result<RunRecord, Failure> {
     // The run's own settings, unless this command line says otherwise.
     let mut judging = args.judging.clone();
-    judging.strict |= run.run.strict;
-    for (name, ms) in &run.run.caps {
+    judging.strict |= run.strict;
+    for (name, ms) in &run.caps {
         if !judging.caps.iter().any(|(have, _)| have == name.as_str()) {
             judging.caps.push((name.to_string(), Micros::from_ms(*ms)));
         }
     }
-    settle(&mut contracts, &judging, Micros::from_millis(run.run.slack_ms))?;
-    for case in &mut run.cases {
+    settle(&mut contracts, &judging, Micros::from_millis(run.slack_ms))?;
+    for case in &mut cases {
         if case.verdict.is_none() {
             continue;
         }
@@ -148,7 +150,6 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, mut run: RunRecord) -> Result<R
             })?;
         judge_case(contract, case)?;
     }
-    let RunRecord { run, cases, interrupted, .. } = run;
     Ok(record(&contracts, run, cases, interrupted))
 }
 
@@ -170,25 +171,14 @@ fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<Run
     trace.iter().for_each(|event| digest.add(event));
     let end = trace.last().map(|event| event.at.as_ms()).unwrap_or_default();
     let contract = &contracts[0];
+    let id = format!("{}/trace", contract.profile.id);
     let mut case = CaseRecord {
-        id: format!("{}/trace", contract.profile.id).into(),
-        repeat: 0,
-        profile: contract.profile.id.clone(),
-        verdict: None,
-        reason: None,
-        not_applicable: None,
         digest: digest.to_hex(),
-        requirements: Vec::new(),
-        findings: Vec::new(),
-        warnings: Vec::new(),
-        choices: Vec::new(),
-        cells: Vec::new(),
         planned_ms: end,
         simulated_ms: end,
         events: u32::try_from(trace.len()).unwrap_or(u32::MAX),
-        attempts: Vec::new(),
-        wall: CaseWall::default(),
         trace,
+        ..CaseRecord::blank(id.into(), contract.profile.id.clone(), 0)
     };
     judge_case(contract, &mut case)?;
     let client = ClientInfo {

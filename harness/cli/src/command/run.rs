@@ -160,14 +160,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 
 /// The profiles as `--profile` has them.
 fn names(contracts: &[Contract]) -> Vec<String> {
-    let name = |contract: &Contract| {
-        let profile = &contract.profile;
-        profile
-            .variant
-            .as_ref()
-            .map_or_else(|| profile.id.to_string(), |variant| format!("{}@{variant}", profile.id))
-    };
-    contracts.iter().map(name).collect()
+    let names = contracts.iter().map(|contract| &contract.profile);
+    names.map(|profile| spec(&profile.id, profile.variant.as_ref())).collect()
+}
+
+/// A profile in its variant, as `--profile` has it.
+pub(crate) fn spec(id: &str, variant: Option<&SmolStr>) -> String {
+    variant.map_or_else(|| id.to_owned(), |variant| format!("{id}@{variant}"))
 }
 
 /// Rules of the server that no request met: each case once, and not more than fit on a screen.

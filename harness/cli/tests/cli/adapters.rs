@@ -79,6 +79,21 @@ fn need_python() {
     assert!(found, "these tests need `python3`, in version 3.9 or newer");
 }
 
+/// Sends a signal to a process, by the shell's means.
+pub(crate) fn signal(script: &str, pid: u32) -> process::Command {
+    let mut command = process::Command::new("sh");
+    command.args(["-c", script, "sh", &pid.to_string()]);
+    command
+}
+
+/// Interrupts a run until it is gone, because two signals at once are one: its exit code.
+pub(crate) fn interrupted_until_gone(run: &mut Child) -> Option<i32> {
+    let mut signals = signal("while kill -INT $1 2>&-; do :; done", run.id()).spawn().unwrap();
+    let code = run.wait().unwrap().code();
+    assert!(signals.wait().is_ok_and(|status| status.success()));
+    code
+}
+
 /// Where a run takes place.
 pub(crate) struct Site {
     folder: TempDir,

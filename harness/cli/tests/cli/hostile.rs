@@ -5,7 +5,9 @@
 //!
 //! Invariant: every other case ends as with the client that does nothing wrong, to its digest.
 
-use crate::adapters::{Ending, Site, endings, names, printed, python};
+use crate::adapters::{
+    Ending, Site, endings, interrupted_until_gone, names, printed, python, signal,
+};
 use crate::program::{code, stderr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -208,14 +210,18 @@ fn stable(text: &str) -> String {
     let mut told = told.join(" ");
     if let Some(line) = line {
         told.push('{');
-        let (before, after) = line.split_once(r#""id":"#).unwrap_or((line, ""));
-        told.push_str(before);
-        if !after.is_empty() {
-            let digits = |c: char| c.is_ascii_digit() || c == '"';
-            write!(told, r#""id":N{}"#, after.trim_start_matches(digits)).unwrap();
-        }
+        told.push_str(&without_id(line));
     }
     told
+}
+
+/// A message without its `id`, which hangs on how many requests were sent before.
+pub(crate) fn without_id(message: &str) -> String {
+    let digits = |c: char| c.is_ascii_digit() || c == '"';
+    message.split_once(r#""id":"#).map_or_else(
+        || message.to_owned(),
+        |(before, after)| format!(r#"{before}"id":N{}"#, after.trim_start_matches(digits)),
+    )
 }
 
 /// The page that says what to do about each fault.
@@ -284,13 +290,6 @@ fn hostile(fault: &str) -> String {
     python("hostile/hostile.py", &format!("--fault {fault}"))
 }
 
-/// Sends a signal to a process, by the shell's means.
-fn signal(script: &str, pid: u32) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script, "sh", &pid.to_string()]);
-    command
-}
-
 #[test]
 fn a_killed_run_leaves_no_process_behind() {
     std::thread::scope(|scope| {
@@ -345,10 +344,7 @@ fn a_second_interrupt_ends_the_run_at_once() {
     let client = hostile("stays-after-bye-and-sigterm");
     let mut run = site.start(&client, &[&CASES[..], &PATIENT].concat());
     site.wait_for(b'h');
-    // Until it is gone, because two signals at once are one.
-    let mut signals = signal("while kill -INT $1 2>&-; do :; done", run.id()).spawn().unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
-    assert!(signals.wait().is_ok_and(|status| status.success()));
+    assert_eq!(interrupted_until_gone(&mut run), Some(130));
     assert!(site.record().is_none(), "it wrote its record");
     let (work, out) = site.left_behind();
     assert_eq!((work, out), (vec![], vec!["journal.jsonl".to_owned()]));

@@ -6,16 +6,18 @@
 //!
 //! Invariant: every other case passes. What a stall of the machine spoils is no fault, and is rare.
 
-use crate::adapters::{Site, printed, python};
+use crate::adapters::{Site, interrupted_until_gone, printed, python, signal};
+use crate::hostile::without_id;
 use crate::program::{code, read, scenarios, stateline, stderr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::Child;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A login and a logout, of clients that are good and of one that is not; and a case that takes long.
@@ -181,7 +183,7 @@ fn stable(reason: &str) -> String {
         return reason.replace("`echo`", "`call`").replace("; it has not read the request", "");
     }
     let Some((before, after)) = reason.split_once("an answer to request ") else {
-        return reason.replace(r#""id":2"#, r#""id":N"#);
+        return without_id(reason);
     };
     let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
     let after = after.split('{').next().unwrap_or_default();
@@ -225,26 +227,30 @@ fn each_misdeed_in_real_time_costs_its_case_alone() {
 }
 
 /// A run of quick cases and a slow one.
-fn start(site: &Site, suite: &str, fault: &str) -> std::process::Child {
+fn start(site: &Site, suite: &str, fault: &str) -> Child {
     let args = ["--time", "real", "--suite", suite, "--max-length", "120s", "quick/slow"];
     let more = ["quick/good*", "--call-timeout", "100s", "--start-timeout", "100s"];
     site.start(&live(fault), &[&args[..], &more].concat())
 }
 
-/// How often the journal of a run is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
 fn journal(site: &Site) -> PathBuf {
     site.work().join("../out/journal.jsonl")
 }
 
-/// Waits until the journal holds the run and so many cases.
-fn wait_for_cases(site: &Site, n: usize) {
-    let deadline = Instant::now() + Duration::from_secs(100);
+/// Starts a run of quick cases and a slow one, and waits until its journal holds so many of them.
+fn started(site: &Site, suite: &str, n: usize) -> Child {
+    let folder = site.work().join("../out");
+    fs::create_dir(&folder).unwrap();
+    let changes = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&changes, &folder, inotify::WatchFlags::MODIFY).unwrap();
+    let run = start(site, suite, "");
+    let patience = Timespec { tv_sec: 100, tv_nsec: 0 };
     while fs::read_to_string(journal(site)).map_or(0, |text| text.matches('\n').count()) <= n {
-        assert!(Instant::now() < deadline, "the quick cases are not over");
-        std::thread::sleep(LOOK);
+        let mut fds = [PollFd::new(&changes, PollFlags::IN)];
+        assert!(poll(&mut fds, Some(&patience)).unwrap() > 0, "the quick cases are not over");
+        rustix::io::read(&changes, &mut [0; 4096]).unwrap();
     }
+    run
 }
 
 #[test]
@@ -252,8 +258,7 @@ fn a_killed_run_in_real_time_can_be_judged_and_leaves_no_process_behind() {
     let suite = suite();
     let suite = suite.path().to_str().unwrap();
     let site = Site::new();
-    let mut run = start(&site, suite, "");
-    wait_for_cases(&site, 3);
+    let mut run = started(&site, suite, 3);
     run.kill().unwrap();
     run.wait().unwrap();
     let out = site.work().join("../judged");
@@ -275,8 +280,7 @@ fn a_killed_run_in_real_time_can_be_judged_and_leaves_no_process_behind() {
 fn an_interrupted_run_in_real_time_keeps_what_it_has() {
     let suite = suite();
     let site = Site::new();
-    let mut run = start(&site, suite.path().to_str().unwrap(), "");
-    wait_for_cases(&site, 3);
+    let mut run = started(&site, suite.path().to_str().unwrap(), 3);
     assert!(signal("kill -INT $1", run.id()).status().unwrap().success());
     assert_eq!(run.wait().unwrap().code(), Some(130));
     let record = site.record().unwrap();
@@ -323,20 +327,10 @@ fn a_second_interrupt_ends_a_run_in_real_time_at_once() {
     let args = ["--time", "real", "--suite", suite, "--max-length", LONGEST];
     let mut run = site.start(&live("stays-after-bye"), &args);
     site.wait_for(b'h');
-    // Until it is gone, because two signals at once are one.
-    let mut signals = signal("while kill -INT $1 2>&-; do :; done", run.id()).spawn().unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
-    assert!(signals.wait().is_ok_and(|status| status.success()));
+    assert_eq!(interrupted_until_gone(&mut run), Some(130));
     assert!(site.record().is_none(), "it wrote its record");
     let (work, out) = site.left_behind();
     assert_eq!(work, [""; 0]);
     // Nobody was left to take it away.
     assert_eq!(out, ["journal.jsonl"]);
-}
-
-/// Sends a signal to a process, by the shell's means.
-fn signal(script: &str, pid: u32) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script, "sh", &pid.to_string()]);
-    command
 }

@@ -18,7 +18,10 @@ const LONGEST: &str = "20s";
 struct Outcome {
     verdict: String,
     requirements: Vec<(String, String)>,
-    /// What each application did and was told, in order.
+    /// What each application did, in order.
+    called: BTreeMap<String, Vec<String>>,
+    /// What each application was told, in order. A call may come before or after what the client told in
+    /// the same instant, so the two have no order between them.
     observed: BTreeMap<String, Vec<String>>,
     /// It was ended at its longest time.
     cut: bool,
@@ -32,6 +35,7 @@ fn outcomes(record: &Value) -> BTreeMap<String, Outcome> {
 fn outcome(case: &Value) -> (String, Outcome) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let requirements = case["requirements"].as_array().unwrap();
+    let mut called: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut observed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for event in case["trace"].as_array().unwrap() {
         if event["plane"] != "control" {
@@ -40,7 +44,8 @@ fn outcome(case: &Value) -> (String, Outcome) {
         let words = ["op", "call", "state", "reason", "code", "event"]
             .map(|name| event["data"][name].to_string());
         let seen = format!("{} {}", text(&event["kind"]), words.join(" "));
-        observed.entry(text(&event["client"])).or_default().push(seen);
+        let of = if event["kind"] == "call" { &mut called } else { &mut observed };
+        of.entry(text(&event["client"])).or_default().push(seen);
     }
     let outcome = Outcome {
         verdict: text(&case["verdict"]),
@@ -48,6 +53,7 @@ fn outcome(case: &Value) -> (String, Outcome) {
             .iter()
             .map(|requirement| (text(&requirement["id"]), text(&requirement["judgement"])))
             .collect(),
+        called,
         observed,
         cut: case["trace"].as_array().unwrap().last().unwrap()["data"]["cut"] == true,
     };

@@ -6,7 +6,7 @@
 //! client breaks alone ends that client, what breaks the process ends all that are open in it.
 
 use super::{Ear, Epitaph, OpenLine, Order, Tale};
-use crate::adapter::{Ledger, MOST_WORDS, diagnosis, refused, told};
+use crate::adapter::{Ledger, MOST_WORDS, diagnosis, note, refused, text_of, told};
 use crate::fault::{Fault, FaultId, clip};
 use crate::process::{Farewell, Process};
 use crate::protocol::{
@@ -145,8 +145,7 @@ impl Talk {
         farewell.notes.splice(0..0, notes);
         self.heard.push_str(&farewell.stderr);
         for mut guest in self.guests.into_values() {
-            let from = guest.stderr.saturating_sub(self.forgotten).min(self.heard.len());
-            let stderr = self.heard.get(from..).unwrap_or_default().to_owned();
+            let stderr = since(&self.heard, self.forgotten, guest.stderr);
             let fault = fault.clone();
             guest.ear.hear(Instant::now(), Tale::Broken { fault, stderr, alone: false });
         }
@@ -262,7 +261,7 @@ impl Talk {
         // What is written here are texts and numbers: JSON can say them.
         let line = serde_json::to_vec(&Request::new(id, method, params)).unwrap_or_default();
         if let Some(log) = &mut self.log {
-            note(log, "→ ", &line);
+            note(log, MOST_LOG, "→ ", &line);
         }
         self.outbox.extend_from_slice(&line);
         self.outbox.push(b'\n');
@@ -272,12 +271,9 @@ impl Talk {
 
     fn read(&mut self, at: Instant, line: &[u8]) -> Result<(), Fault> {
         if let Some(log) = &mut self.log {
-            note(log, "← ", line);
+            note(log, MOST_LOG, "← ", line);
         }
-        let text = std::str::from_utf8(line).map_err(|error| {
-            let at = error.valid_up_to();
-            Fault::no_message(format_args!("no UTF-8 from byte {} on", at + 1), line, at)
-        })?;
+        let text = text_of(line)?;
         let incoming: Incoming =
             serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
         // Also a list of the right length would be taken for one.
@@ -440,8 +436,7 @@ impl Talk {
     fn stderr_of(&mut self, client: u32) -> String {
         self.listen();
         let Some(guest) = self.guests.get(&client) else { return String::new() };
-        let from = guest.stderr.saturating_sub(self.forgotten).min(self.heard.len());
-        self.heard.get(from..).unwrap_or_default().to_owned()
+        since(&self.heard, self.forgotten, guest.stderr)
     }
 
     /// What was not answered in time. `came`: something has come just now, and the answer may be behind it.
@@ -461,15 +456,19 @@ impl Talk {
     }
 
     fn died(&mut self) -> Fault {
-        let mut fault = self.process.died_in_play();
         let when = match (self.guests.is_empty(), self.leaving) {
-            (false, _) => return fault,
+            (false, _) => "while clients were open",
             (true, true) => "before it answered `bye`",
             (true, false) => "between cases",
         };
-        fault.what = fault.what.replace("while clients were open", when);
-        fault
+        self.process.died_at(when, "within a line")
     }
+}
+
+/// What stands in stderr from `start` on; `forgotten` bytes before `heard` are gone.
+fn since(heard: &str, forgotten: usize, start: usize) -> String {
+    let from = start.saturating_sub(forgotten).min(heard.len());
+    heard.get(from..).unwrap_or_default().to_owned()
 }
 
 /// What is wrong with a line that cannot be read.
@@ -487,12 +486,4 @@ fn unreadable(text: &str, error: &serde_json::Error) -> Fault {
 
 fn no_such_notification(method: &str, line: &[u8]) -> Fault {
     Fault::wrong(format_args!("there is no notification `{}`", clip(method, 80)), line)
-}
-
-fn note(log: &mut String, mark: &str, line: &[u8]) {
-    if log.len() < MOST_LOG {
-        log.push_str(mark);
-        log.push_str(String::from_utf8_lossy(line).trim_end());
-        log.push('\n');
-    }
 }

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
+use tokio_tungstenite::WebSocketStream;
 
 /// A client that trusts this authority, by its file.
 fn connector(authority: &Authority) -> TlsConnector {
@@ -44,16 +45,22 @@ fn secure(dock: &Dock, authority: &Authority, kind: Certificate) -> Manner {
     Manner { tls: Some(acceptor), ..manner() }
 }
 
+/// A connection that was opened through TLS.
+async fn opened() -> (WebSocketStream<TlsStream<TcpStream>>, Visit) {
+    let (dock, authority) = (dock(), Authority::new().unwrap());
+    let connector = connector(&authority);
+    let (client, mut visit) = dial(&dock, secure(&dock, &authority, Certificate::Good)).await;
+    visit.order(Order::Answer);
+    let stream = connect(&connector, client).await.unwrap();
+    let (socket, _) = client_async(request(PATH, Some(SUBPROTOCOL)), stream).await.unwrap();
+    visit.expect(Arrival::Opened).await;
+    (socket, visit)
+}
+
 #[test]
 fn a_good_certificate_is_trusted() {
     run(async {
-        let (dock, authority) = (dock(), Authority::new().unwrap());
-        let connector = connector(&authority);
-        let (client, mut visit) = dial(&dock, secure(&dock, &authority, Certificate::Good)).await;
-        visit.order(Order::Answer);
-        let stream = connect(&connector, client).await.unwrap();
-        let (mut socket, _) = client_async(request(PATH, Some(SUBPROTOCOL)), stream).await.unwrap();
-        visit.expect(Arrival::Opened).await;
+        let (mut socket, mut visit) = opened().await;
 
         let long = "x".repeat(900_000);
         visit.text(&long);
@@ -82,13 +89,7 @@ fn a_good_certificate_is_trusted() {
 #[test]
 fn a_reset_through_tls_is_a_reset() {
     run(async {
-        let (dock, authority) = (dock(), Authority::new().unwrap());
-        let connector = connector(&authority);
-        let (client, mut visit) = dial(&dock, secure(&dock, &authority, Certificate::Good)).await;
-        visit.order(Order::Answer);
-        let stream = connect(&connector, client).await.unwrap();
-        let (mut socket, _) = client_async(request(PATH, Some(SUBPROTOCOL)), stream).await.unwrap();
-        visit.expect(Arrival::Opened).await;
+        let (mut socket, visit) = opened().await;
         visit.order(Order::Reset);
         let error = socket.next().await.unwrap().unwrap_err();
         assert!(is_reset(&error), "{error:?}");
