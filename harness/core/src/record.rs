@@ -5,12 +5,19 @@
 //!
 //! Invariant: planned = pass + inconclusive + fail + error + not applicable + not run.
 
-use crate::profile::Document;
-use crate::profile::requirement::{Basis, Requirement, Strictness};
+mod contract;
+mod story;
+
+use crate::profile::requirement::{Basis, Strictness};
 use crate::time::Micros;
 use crate::trace::{Event, read_ms, write_ms};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use contract::{
+    CellRecord, Conflict, DefectRecord, ProfileRecord, RowRecord, StimulusRecord, TransitionRecord,
+};
+pub use story::{End, Force, MoveSeen, Stay, Story, Wait};
 
 /// The name of the format.
 pub const SCHEMA: &str = "stateline.run/1";
@@ -85,68 +92,6 @@ pub struct RunWall {
     /// What went wrong outside of any case, in words.
     #[serde(default)]
     pub notes: Vec<String>,
-}
-
-/// A contract, as far as a report needs it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProfileRecord {
-    /// Its id.
-    pub id: SmolStr,
-    /// Its variant.
-    pub variant: Option<SmolStr>,
-    /// Hash of its files.
-    pub digest: SmolStr,
-    /// The document.
-    pub document: Document,
-    /// The states that clients report.
-    pub states: Vec<SmolStr>,
-    /// The columns of the grid.
-    pub stimuli: Vec<StimulusRecord>,
-    /// The grid.
-    pub cells: Vec<CellRecord>,
-    /// Rows by id, in words.
-    pub rows: Vec<RowRecord>,
-    /// The catalogue.
-    pub requirements: Vec<Requirement>,
-}
-
-/// A column of the grid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StimulusRecord {
-    /// Its id.
-    pub id: SmolStr,
-    /// In words.
-    pub title: String,
-}
-
-/// A cell of the grid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CellRecord {
-    /// Its state.
-    pub state: SmolStr,
-    /// Its stimulus.
-    pub stimulus: SmolStr,
-    /// `row`, `forbidden` or `silent`.
-    pub says: SmolStr,
-    /// The rows, where it has any.
-    pub rows: Vec<SmolStr>,
-    /// The requirements that decide it.
-    pub requirements: Vec<SmolStr>,
-    /// How many cases exercised it.
-    pub cases: u32,
-    /// In how many of these it was violated.
-    pub violated: u32,
-}
-
-/// A row in words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RowRecord {
-    /// Its id.
-    pub id: SmolStr,
-    /// In words.
-    pub title: String,
-    /// Its requirements.
-    pub requirements: Vec<SmolStr>,
 }
 
 /// Counts over all cases.
@@ -228,6 +173,12 @@ pub struct CaseRecord {
     pub choices: Vec<Choice>,
     /// The cells of the grid that it exercised.
     pub cells: Vec<CellSeen>,
+    /// The changes of state that were seen in it.
+    #[serde(default)]
+    pub moves: Vec<MoveSeen>,
+    /// What the table expected as it went on; only of cases that a report tells in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<Story>,
     /// When a conforming client is done.
     pub planned_ms: f64,
     /// How long it took in the time of the case.
@@ -259,6 +210,8 @@ impl CaseRecord {
             warnings: Vec::new(),
             choices: Vec::new(),
             cells: Vec::new(),
+            moves: Vec::new(),
+            story: None,
             planned_ms: 0.0,
             simulated_ms: 0.0,
             events: 0,

@@ -166,6 +166,25 @@ pub(crate) fn write_ms<S: Serializer>(at: &Micros, serializer: S) -> Result<S::O
     serializer.serialize_f64(at.as_ms())
 }
 
+/// [`write_ms`] and [`read_ms`] for times that need not be there.
+pub(crate) mod some_ms {
+    use super::{Deserialize, Deserializer, Micros, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde asks for it")]
+    pub(crate) fn serialize<S: Serializer>(
+        at: &Option<Micros>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.map(Micros::as_ms).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Micros>, D::Error> {
+        Ok(Option::<f64>::deserialize(deserializer)?.map(Micros::from_ms))
+    }
+}
+
 pub(crate) fn read_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
     f64::deserialize(deserializer).map(Micros::from_ms)
 }

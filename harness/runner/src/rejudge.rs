@@ -11,7 +11,7 @@ use stateline_core::oracle::index::Index;
 use stateline_core::oracle::verdict::{Conduct, conclude};
 use stateline_core::oracle::{Judged, Oracle, Settings};
 use stateline_core::profile::{Profile, ReqIx};
-use stateline_core::record::{RequirementRecord, Verdict};
+use stateline_core::record::{RequirementRecord, Story, Verdict};
 use stateline_core::scenario::Case;
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
@@ -115,6 +115,28 @@ pub fn rejudge(
     settings: &Settings,
     trace: &[Event],
 ) -> Result<Rejudged, RejudgeError> {
+    judge(profile, index, settings, trace, |oracle| oracle)
+}
+
+/// What the table expected while a case went on; `None` where its trace cannot be judged.
+#[must_use]
+pub fn story(
+    profile: &Profile,
+    index: &Index,
+    settings: &Settings,
+    trace: &[Event],
+) -> Option<Story> {
+    let rejudged = judge(profile, index, settings, trace, Oracle::telling).ok()?;
+    Some(rejudged.judged.story)
+}
+
+fn judge<'p>(
+    profile: &'p Profile,
+    index: &'p Index,
+    settings: &'p Settings,
+    trace: &[Event],
+    prepare: impl FnOnce(Oracle<'p>) -> Oracle<'p>,
+) -> Result<Rejudged, RejudgeError> {
     let begin = note(trace, "begin");
     let end = note(trace, "end");
     let clients = match begin.and_then(|note| json_of(note, "clients")) {
@@ -176,7 +198,7 @@ pub fn rejudge(
     if let Some(event) = trace.iter().find(|event| event.at > LONGEST) {
         return Err(RejudgeError::Long(event.n));
     }
-    let mut oracle = Oracle::new(profile, index, settings, clients);
+    let mut oracle = prepare(Oracle::new(profile, index, settings, clients));
     for event in trace {
         oracle.observe(event);
     }

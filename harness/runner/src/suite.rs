@@ -172,6 +172,7 @@ pub fn put(record: &mut CaseRecord, said: Said) {
     record.warnings = judged.warnings;
     record.choices = judged.choices;
     record.cells = judged.cells;
+    record.moves = judged.moves;
 }
 
 /// A case that was not run.

@@ -5,15 +5,21 @@
 //!
 //! Invariant: planned = pass + inconclusive + fail + error + not applicable + not run.
 
+use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
-use stateline_core::profile::Profile;
+use stateline_core::oracle::{Settings, pattern_text};
 use stateline_core::profile::grid::{Cell, Says};
-use stateline_core::profile::requirement::TestedBy;
-use stateline_core::record::{
-    CaseRecord, CellRecord, Coverage, CoverageStatus, Judgement, ProfileRecord, RowRecord,
-    StimulusRecord, Totals, Verdict,
+use stateline_core::profile::machine::{
+    Expect, Modality, Pattern, Row, RowBody, StateSet, Target, Trigger,
 };
+use stateline_core::profile::requirement::TestedBy;
+use stateline_core::profile::{Profile, StateIx};
+use stateline_core::record::{
+    CaseRecord, CellRecord, Coverage, CoverageStatus, Judgement, MoveSeen, ProfileRecord,
+    RowRecord, StimulusRecord, Totals, TransitionRecord, Verdict,
+};
+use stateline_core::time::Micros;
 
 /// The counts over all cases.
 #[must_use]
@@ -45,6 +51,20 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
 /// An ERROR says nothing about the client, whatever was seen before it.
 fn says_something(case: &CaseRecord) -> bool {
     case.verdict != Some(Verdict::Error)
+}
+
+/// The cases that a report tells in full: what did not pass, and one pass of each scenario.
+#[must_use]
+pub fn told_in_full(cases: &[CaseRecord]) -> Vec<bool> {
+    let mut shown = FxHashSet::default();
+    let tells = |case: &CaseRecord| match case.verdict {
+        Some(Verdict::Pass) => shown.insert(
+            case.id.split_once('[').map_or(case.id.as_str(), |(scenario, _)| scenario).to_owned(),
+        ),
+        Some(_) => true,
+        None => false,
+    };
+    cases.iter().map(tells).collect()
 }
 
 /// What the run says about every requirement of a profile. `lacks` is what the client cannot show.
@@ -140,22 +160,116 @@ pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord 
                 title: stimulus.title.clone(),
             })
             .collect(),
-        rows: profile
-            .rows
-            .iter()
-            .map(|row| RowRecord {
-                id: row.id.clone(),
-                title: row.title.clone(),
-                requirements: row
-                    .req
-                    .iter()
-                    .map(|case| profile.requirements[case.req].id.clone())
-                    .collect(),
-            })
-            .collect(),
+        rows: profile.rows.iter().map(|row| row_record(profile, row)).collect(),
         requirements: profile.requirements.clone(),
+        transitions: transitions(profile, cases),
+        conflicts: profile.conflicts.clone(),
+        defects: Vec::new(),
         states,
     }
+}
+
+fn row_record(profile: &Profile, row: &Row) -> RowRecord {
+    let names = &profile.machines[profile.machines[row.machine].leader].states;
+    let name = |state: StateIx| names.get(state).cloned();
+    let (kind, trigger, to, after, within) = match &row.body {
+        RowBody::Expect(expect) => {
+            let to = match expect.to {
+                Target::State(to) => name(to),
+                Target::Stay | Target::Observed => None,
+            };
+            let kind = match (expect.modality, expect.to) {
+                (Modality::May, _) => "may",
+                (Modality::Must, Target::Stay) => "expect",
+                (Modality::Must, _) => "transition",
+            };
+            (kind, Some(&expect.trigger), to, Some(expect.after), expect.within)
+        }
+        RowBody::Silent { trigger, to } => ("silent", Some(trigger), to.and_then(name), None, None),
+        RowBody::Choice { trigger, .. } => ("choice", Some(trigger), None, None, None),
+        RowBody::Never(never) => {
+            ("never", None, None, None, never.on.as_ref().and_then(|(_, length)| *length))
+        }
+        RowBody::Keep(keep) => ("keep", None, None, None, Some(keep.every)),
+        RowBody::Settles(settles) => ("settles", None, None, None, Some(settles.cap)),
+    };
+    let words = |patterns: &[Pattern]| {
+        patterns.iter().map(|pattern| SmolStr::from(pattern_text(profile, pattern))).collect()
+    };
+    let on = match (trigger, &row.body) {
+        (Some(Trigger::On(patterns)), _) => words(patterns),
+        (Some(Trigger::Since(clock)), _) => vec![profile.clocks[*clock].name.clone()],
+        (None, RowBody::Never(never)) => {
+            never.on.as_ref().map(|(patterns, _)| words(patterns)).unwrap_or_default()
+        }
+        (None, RowBody::Settles(settles)) => vec![format!("call {}", settles.op).into()],
+        (None, _) => Vec::new(),
+    };
+    let settings = Settings::of(profile);
+    RowRecord {
+        id: row.id.clone(),
+        title: row.title.clone(),
+        requirements: row
+            .req
+            .iter()
+            .map(|case| profile.requirements[case.req].id.clone())
+            .collect(),
+        kind: SmolStr::new_static(kind),
+        from: row.from.map(|from| from.iter().filter_map(name).collect()).unwrap_or_default(),
+        to,
+        on,
+        after_ms: after.filter(|after| *after > Micros::ZERO).map(Micros::as_ms),
+        within_ms: within.map(|length| settings.length(profile, length).as_ms()),
+    }
+}
+
+/// Changes of state: what rows document, in their order, then what else was seen.
+fn transitions(profile: &Profile, cases: &[CaseRecord]) -> Vec<TransitionRecord> {
+    let Some((main, machine)) = profile.main_machine() else { return Vec::new() };
+    let mut all: IndexMap<(SmolStr, SmolStr), TransitionRecord> = IndexMap::new();
+    let mut at = |from: &SmolStr, to: &SmolStr, row: Option<&SmolStr>| {
+        let key = (from.clone(), to.clone());
+        let index = all.entry(key).or_insert_with(|| TransitionRecord {
+            from: from.clone(),
+            to: to.clone(),
+            rows: Vec::new(),
+            cases: 0,
+            violated: 0,
+        });
+        if let Some(row) = row.filter(|row| !index.rows.contains(row)) {
+            index.rows.push(row.clone());
+        }
+    };
+    for row in profile.rows.iter().filter(|row| profile.machines[row.machine].leader == main) {
+        let to = match &row.body {
+            RowBody::Expect(Expect { to: Target::State(to), .. })
+            | RowBody::Silent { to: Some(to), .. } => *to,
+            _ => continue,
+        };
+        for from in row.from.into_iter().flat_map(StateSet::iter).filter(|from| *from != to) {
+            at(&machine.states[from], &machine.states[to], Some(&row.id));
+        }
+    }
+    let told = || cases.iter().filter(|case| case.profile == profile.id && says_something(case));
+    for seen in told().flat_map(|case| &case.moves) {
+        at(&seen.from, &seen.to, seen.row.as_ref());
+    }
+    for case in told() {
+        let mut counted = FxHashSet::default();
+        for seen in &case.moves {
+            let Some(transition) = all.get_mut(&(seen.from.clone(), seen.to.clone())) else {
+                continue;
+            };
+            if counted.insert((&seen.from, &seen.to)) {
+                transition.cases += 1;
+                let breach = |other: &MoveSeen| {
+                    other.row.is_none() && (&other.from, &other.to) == (&seen.from, &seen.to)
+                };
+                transition.violated += u32::from(case.moves.iter().any(breach));
+            }
+        }
+    }
+    all.into_values().collect()
 }
 
 /// The rows and requirements that decide a cell.

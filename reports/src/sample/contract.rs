@@ -233,8 +233,12 @@ pub(crate) fn profile() -> ProfileRecord {
                 id: row.0.into(),
                 title: row.1.to_owned(),
                 requirements: if row.2.is_empty() { Vec::new() } else { vec![row.2.into()] },
+                ..RowRecord::default()
             })
             .collect(),
         requirements: requirements(),
+        transitions: Vec::new(),
+        conflicts: Vec::new(),
+        defects: Vec::new(),
     }
 }

@@ -111,6 +111,8 @@ fn case(id: &str, verdict: Option<Verdict>) -> CaseRecord {
         warnings: Vec::new(),
         choices: Vec::new(),
         cells: Vec::new(),
+        moves: Vec::new(),
+        story: None,
         planned_ms: 42_000.0,
         simulated_ms: if ran { 42_000.0 } else { 0.0 },
         events: if ran { 160 } else { 0 },

@@ -207,6 +207,7 @@ fn lower(
         grid: grid?,
         reach,
         realm: realm?,
+        conflicts: Vec::new(),
         wire,
     })
 }

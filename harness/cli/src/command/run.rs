@@ -18,11 +18,14 @@ use crate::suite::{Contract, Suite};
 use indexmap::IndexMap;
 use signal_hook::consts::SIGINT;
 use smol_str::SmolStr;
-use stateline_core::record::{CaseRecord, RunInfo, RunRecord, RunWall, SCHEMA};
+use stateline_core::record::{
+    CaseRecord, DefectRecord, ProfileRecord, RunInfo, RunRecord, RunWall, SCHEMA,
+};
 use stateline_core::time::Micros;
 use stateline_runner::play::{Stage, Watch};
+use stateline_runner::rejudge::story;
 use stateline_runner::suite::{Job, Options, Results};
-use stateline_runner::summary::{coverage, profile_record, totals};
+use stateline_runner::summary::{coverage, profile_record, told_in_full, totals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -227,9 +230,10 @@ pub(crate) fn stage(contract: &Contract, keep_trace: bool) -> Stage<'_> {
 pub(crate) fn record(
     contracts: &[Contract],
     run: RunInfo,
-    cases: Vec<CaseRecord>,
+    mut cases: Vec<CaseRecord>,
     interrupted: bool,
 ) -> RunRecord {
+    tell(contracts, &mut cases);
     let used: Vec<&Contract> = contracts
         .iter()
         .filter(|contract| cases.iter().any(|case| case.profile == contract.profile.id))
@@ -237,7 +241,7 @@ pub(crate) fn record(
     RunRecord {
         schema: SmolStr::new_static(SCHEMA),
         interrupted,
-        profiles: used.iter().map(|contract| profile_record(&contract.profile, &cases)).collect(),
+        profiles: used.iter().map(|contract| profile(contract, &cases)).collect(),
         totals: totals(&cases),
         coverage: used
             .iter()
@@ -246,4 +250,30 @@ pub(crate) fn record(
         cases,
         run,
     }
+}
+
+/// Adds what the table expected to the cases that a report tells in full.
+fn tell(contracts: &[Contract], cases: &mut [CaseRecord]) {
+    let full = told_in_full(cases);
+    for (case, full) in cases.iter_mut().zip(full) {
+        let contract = contracts.iter().find(|contract| contract.profile.id == case.profile);
+        case.story = contract.filter(|_| full).and_then(|contract| {
+            story(&contract.profile, &contract.index, &contract.settings, &case.trace)
+        });
+    }
+}
+
+fn profile(contract: &Contract, cases: &[CaseRecord]) -> ProfileRecord {
+    let mut record = profile_record(&contract.profile, cases);
+    let mine = stateline_reference::defects().iter();
+    record.defects = mine
+        .filter(|defect| defect.profile == record.id)
+        .map(|defect| DefectRecord {
+            id: SmolStr::new_static(defect.id),
+            text: defect.text.to_owned(),
+            breaks: SmolStr::new_static(defect.breaks),
+            also: defect.also.iter().map(|(id, _)| SmolStr::new_static(id)).collect(),
+        })
+        .collect();
+    record
 }

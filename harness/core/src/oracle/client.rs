@@ -464,6 +464,9 @@ impl Client {
         before: Option<StateIx>,
         judge: &mut Judge,
     ) {
+        if let (Some(before), Some(group)) = (before, self.groups.first()) {
+            judge.moved(before, group.configs[0].state, group.configs[0].via);
+        }
         let first = judge.findings[findings..]
             .iter()
             .find(|finding| !finding.consequent && finding.side == "client");

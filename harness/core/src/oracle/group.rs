@@ -434,6 +434,9 @@ impl Group {
             return;
         };
         let span = (open.cause.min(event.n), event.n);
+        if let Some(met) = &mut judge.met {
+            met.push((open.row, open.cause));
+        }
         for name in &expect.note {
             let value = super::facts::field(&event.data, name);
             judge.choose(

@@ -23,6 +23,10 @@ pub(super) struct Judge {
     pub(super) cells: Vec<(StateIx, StimulusIx, bool)>,
     /// For each row of the profile whether it was in force at all.
     pub(super) rows: Vec<bool>,
+    /// Changes of state, each with the row that explains it; in order of first sight.
+    pub(super) moves: Vec<(StateIx, StateIx, Option<RowIx>)>,
+    /// Rows that were closed by what they wait for, each with its cause, where somebody asks.
+    pub(super) met: Option<Vec<(RowIx, u32)>>,
 }
 
 /// A breach before it is graded.
@@ -49,6 +53,8 @@ impl Judge {
             choices: Vec::new(),
             cells: Vec::new(),
             rows: vec![false; profile.rows.len()],
+            moves: Vec::new(),
+            met: None,
         }
     }
 
@@ -173,6 +179,13 @@ impl Judge {
     /// Records that a row was triggered, armed or in force.
     pub(super) fn row(&mut self, row: RowIx) {
         self.rows[row] = true;
+    }
+
+    /// Records that a client went from one state to another.
+    pub(super) fn moved(&mut self, from: StateIx, to: StateIx, row: Option<RowIx>) {
+        if from != to && !self.moves.contains(&(from, to, row)) {
+            self.moves.push((from, to, row));
+        }
     }
 
     /// Records that a cell was exercised.

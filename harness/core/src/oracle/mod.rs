@@ -5,7 +5,8 @@
 //! a count or a rate. The modules: [`index`] (which rows an event touches), `facts` (clocks and
 //! guards), `config`, `group`, `moves`, `windows` and `overdue` (configurations and how events and time
 //! move them), `duty` (what lasts),
-//! `calls`, `attribution` (names what is unexplained), `judge` (grades and collects), [`verdict`].
+//! `calls`, `attribution` (names what is unexplained), `judge` (grades and collects), `story` (what was
+//! expected, for timelines), [`verdict`].
 //!
 //! Not responsible for playing scenarios or knowing any clock: events bring their times.
 //!
@@ -23,12 +24,13 @@ pub mod index;
 mod judge;
 mod moves;
 mod overdue;
+mod story;
 pub mod verdict;
 mod windows;
 mod words;
 
 use crate::profile::{CapIx, ClockIx, Length, Profile, ReqIx, RowIx, StateIx};
-use crate::record::{CellSeen, Choice, Finding, Judgement};
+use crate::record::{CellSeen, Choice, Finding, Judgement, MoveSeen, Story};
 use crate::time::Micros;
 use crate::trace::Event;
 use client::Client;
@@ -37,6 +39,7 @@ use judge::Judge;
 use overdue::Soonest;
 use smol_str::SmolStr;
 use std::rc::Rc;
+use story::{Instant, Teller};
 pub use words::pattern_text;
 
 /// More configurations than this make a case INCONCLUSIVE.
@@ -92,6 +95,7 @@ pub struct Oracle<'p> {
     now: Micros,
     /// Nothing is due before this; a lower bound.
     next: Option<Micros>,
+    teller: Option<Teller>,
 }
 
 /// What the oracle found in a case.
@@ -109,6 +113,10 @@ pub struct Judged {
     pub cells: Vec<CellSeen>,
     /// The rows that were triggered, armed or in force, in the order of the table.
     pub rows: Vec<RowIx>,
+    /// The changes of state that were seen.
+    pub moves: Vec<MoveSeen>,
+    /// What the table expected as the case went on; empty unless it was asked for.
+    pub story: Story,
     /// Too many configurations to follow.
     pub overflow: bool,
 }
@@ -130,12 +138,30 @@ impl<'p> Oracle<'p> {
             judge: Judge::new(profile),
             now: Micros::ZERO,
             next: None,
+            teller: None,
         };
         for client in &mut oracle.clients {
             client.start(oracle.law, &mut oracle.judge);
         }
         oracle.look_ahead();
         oracle
+    }
+
+    /// The same oracle, which also keeps what the table expected. To be asked for before the first event.
+    #[must_use]
+    pub fn telling(mut self) -> Self {
+        self.teller = Some(Teller::default());
+        self.judge.met = Some(Vec::new());
+        self.tell(None);
+        self
+    }
+
+    fn tell(&mut self, n: Option<u32>) {
+        if let (Some(teller), Some(met)) = (&mut self.teller, &mut self.judge.met) {
+            let now = Instant { at: self.now, n };
+            teller.look(self.law.profile, &self.clients, met, now);
+            met.clear();
+        }
     }
 
     /// Takes in the next event of the trace.
@@ -168,6 +194,7 @@ impl<'p> Oracle<'p> {
             }
         }
         self.clients[at].event(law, &event, &words, &mut self.judge);
+        self.tell(Some(event.n));
         self.look_ahead();
     }
 
@@ -179,6 +206,7 @@ impl<'p> Oracle<'p> {
             for client in &mut self.clients {
                 client.deadlines(self.law, at, &mut self.judge);
             }
+            self.tell(None);
             self.look_ahead();
         }
         self.now = self.now.max(now);
@@ -257,7 +285,7 @@ impl<'p> Oracle<'p> {
         }
         let states: &[SmolStr] = profile.main_machine().map_or(&[], |(_, machine)| &machine.states);
         let name = |state: StateIx| states.get(state).cloned().unwrap_or_default();
-        let Judge { statuses, findings, warnings, choices, cells, rows } = self.judge;
+        let Judge { statuses, findings, warnings, choices, cells, rows, moves, .. } = self.judge;
         Judged {
             requirements: statuses
                 .into_iter()
@@ -280,6 +308,15 @@ impl<'p> Oracle<'p> {
                 .enumerate()
                 .filter_map(|(row, seen)| seen.then_some(row))
                 .collect(),
+            moves: moves
+                .into_iter()
+                .map(|(from, to, row)| MoveSeen {
+                    from: name(from),
+                    to: name(to),
+                    row: row.map(|row| profile.rows[row].id.clone()),
+                })
+                .collect(),
+            story: self.teller.map_or_else(Story::default, |teller| teller.end(now)),
             overflow,
         }
     }

@@ -79,6 +79,8 @@ pub struct Profile {
     pub reach: IndexMap<SmolStr, (SmolStr, Fields)>,
     /// What the scripted server does unless a script deviates.
     pub realm: RealmSpec,
+    /// Where the document contradicts itself or leaves gaps, and how the harness judges there.
+    pub conflicts: Vec<crate::record::Conflict>,
     /// The frames, where the profile has a wire of its own; the built-in `lab` wire otherwise.
     pub wire: Wire,
 }
