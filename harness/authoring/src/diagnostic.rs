@@ -78,7 +78,8 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+    /// Says what to do about it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
         self
     }
@@ -90,7 +91,8 @@ impl Diagnostic {
         self
     }
 
-    pub(crate) fn also(&mut self, span: Span, label: impl Into<String>) -> &mut Self {
+    /// Points at another place that matters.
+    pub fn also(&mut self, span: Span, label: impl Into<String>) -> &mut Self {
         self.secondary.push((span, label.into()));
         self
     }
@@ -154,21 +156,24 @@ fn floor(text: &str, at: usize) -> usize {
 
 /// Collects what is wrong with one source.
 #[derive(Debug)]
-pub(crate) struct Sink {
-    pub(crate) source: Arc<Source>,
+pub struct Sink {
+    /// The text that it is about.
+    pub source: Arc<Source>,
     found: Vec<Diagnostic>,
 }
 
 impl Sink {
-    /// A byte order mark is no text; it goes, so that spans count from the first character.
-    pub(crate) fn new(mut source: Source) -> Self {
+    /// Of a text. A byte order mark is no text; it goes, so that spans count from the first character.
+    #[must_use]
+    pub fn new(mut source: Source) -> Self {
         if source.text.starts_with('\u{feff}') {
             source.text.drain(..'\u{feff}'.len_utf8());
         }
         Self { source: Arc::new(source), found: Vec::new() }
     }
 
-    pub(crate) fn error(
+    /// Something is wrong at these bytes.
+    pub fn error(
         &mut self,
         span: Span,
         title: impl Into<String>,
@@ -180,7 +185,7 @@ impl Sink {
     }
 
     /// A word that is not among those which are known.
-    pub(crate) fn unknown<'a>(
+    pub fn unknown<'a>(
         &mut self,
         span: Span,
         what: &str,
@@ -191,7 +196,7 @@ impl Sink {
     }
 
     /// The same, with where it is unknown: `in a row`.
-    pub(crate) fn unknown_in<'a>(
+    pub fn unknown_in<'a>(
         &mut self,
         span: Span,
         what: &str,
@@ -214,7 +219,9 @@ impl Sink {
             .help_if(help)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
@@ -222,7 +229,9 @@ impl Sink {
         self.found.len()
     }
 
-    pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+    /// Everything that is wrong, by position, each once.
+    #[must_use]
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.found.sort_by(|a, b| {
             (a.span.start, a.span.end, &a.title).cmp(&(b.span.start, b.span.end, &b.title))
         });

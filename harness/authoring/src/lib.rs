@@ -21,7 +21,7 @@ pub mod schema;
 mod token;
 mod wire;
 
-pub use diagnostic::{Diagnostic, Loaded, Source};
+pub use diagnostic::{Diagnostic, Loaded, Sink, Source};
 pub use filter::{CaseInfo, Filter, parse_filter};
 pub use profile::{ProfileFiles, load_profile};
 pub use scenario::load_scenario;

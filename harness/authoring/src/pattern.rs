@@ -18,7 +18,7 @@ use stateline_core::profile::{HeadIx, Heads};
 use stateline_core::value::Value;
 
 /// The signals of the lab, that is, its ground truth about a client.
-const SIGNALS: [&str; 26] = [
+const SIGNALS: [&str; 27] = [
     "presence.ended",
     "presence.online",
     "presence.removed",
@@ -39,6 +39,7 @@ const SIGNALS: [&str; 26] = [
     "service.back",
     "service.lost",
     "token.expired",
+    "token.issued",
     "token.revoked",
     "link.closed",
     "link.down",
@@ -253,15 +254,22 @@ impl Words<'_> {
 
     /// The enumeration of a field in the events of a pattern.
     pub(crate) fn values_of(&self, field: &str, pattern: &Pattern) -> Option<&Enumeration> {
-        if field != "code" {
-            return self.names.enums.get(field);
+        let word = match pattern.heads[..] {
+            [head] => self.heads.text(head),
+            _ => "",
+        };
+        // A callback may have words of its own for a field.
+        if let Some(event) = word.strip_prefix("event.") {
+            return self
+                .names
+                .enums
+                .get(&format_smolstr!("{field}.{event}"))
+                .or_else(|| self.names.enums.get(field).filter(|_| field != "code"));
         }
-        match pattern.heads[..] {
-            [head] => match self.heads.text(head) {
-                "server.rejected" => self.codes("login"),
-                word => self.codes(word.strip_prefix("result.")?),
-            },
-            _ => None,
+        match (field, word) {
+            ("code", "server.rejected") => self.names.refusals(),
+            ("code", word) => self.codes(word.strip_prefix("result.")?),
+            _ => self.names.enums.get(field),
         }
     }
 
@@ -269,7 +277,7 @@ impl Words<'_> {
         self.names.enums.get(&self.names.code_enum(op))
     }
 
-    /// Reads a constraint: `any`, `same`, `current`, `$register`, a value, a list, `{ not: … }`.
+    /// Reads a constraint: `any`, `same`, `self`, `current`, `$register`, a value, a list, `{ not: … }`.
     pub(crate) fn constraint(
         &self,
         node: &Node,
@@ -281,6 +289,7 @@ impl Words<'_> {
             Kind::Scalar(scalar) if scalar.plain => match scalar.text.as_str() {
                 "any" => return Some(Constraint::Any),
                 "same" => return Some(Constraint::Same(field.into())),
+                "self" => return Some(Constraint::Own),
                 "current" if field == "state" => return Some(Constraint::Current),
                 text => {
                     if let Some(name) = text.strip_prefix('$') {
@@ -301,7 +310,7 @@ impl Words<'_> {
                             format!("`{field}` has no such constraint"),
                             "not understood",
                         )
-                        .help("write a value, a list of values, `any`, `same`, or `{ not: … }`");
+                        .help("write a value, a list of values, `any`, `same`, `self`, or `{ not: … }`");
                         None
                     }
                 };
@@ -346,8 +355,23 @@ impl Words<'_> {
         }
         let mut values = Vec::with_capacity(items.len());
         for item in items {
+            // Nothing, and the empty text, are values of any field.
+            if let Kind::Scalar(scalar) = &item.kind
+                && matches!((scalar.text.as_str(), scalar.plain), ("null", true) | ("", false))
+            {
+                values.push(reader::node_value(item));
+                continue;
+            }
             let Some(text) = reader::text(item, &format!("`{field}`"), sink) else { continue };
             match of {
+                Some(names) if !names.has(text) && self.names.groups.contains_key(text) => {
+                    let group = &self.names.groups[text];
+                    if let Some(odd) = group.iter().find(|value| !names.has(value)) {
+                        let title = format!("`{odd}` of the group `{text}` is no `{field}` here");
+                        sink.error(item.span.clone(), title, "a group of other values");
+                    }
+                    values.extend(group.iter().cloned().map(Value::Text));
+                }
                 Some(names) if !names.has(text) => {
                     let meant = names.name(text).cloned();
                     let known = names.values().map(|(name, _)| name.as_str());

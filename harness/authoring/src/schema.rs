@@ -22,6 +22,11 @@ pub const REQUIREMENTS: Schema = Schema {
     file: "requirements.schema.json",
     text: include_str!("../schemas/requirements.schema.json"),
 };
+/// Of `conflicts.yaml`.
+pub const CONFLICTS: Schema = Schema {
+    file: "conflicts.schema.json",
+    text: include_str!("../schemas/conflicts.schema.json"),
+};
 /// Of a scenario.
 pub const SCENARIO: Schema =
     Schema { file: "scenario.schema.json", text: include_str!("../schemas/scenario.schema.json") };
@@ -30,7 +35,7 @@ pub const WIRE: Schema =
     Schema { file: "wire.schema.json", text: include_str!("../schemas/wire.schema.json") };
 
 /// All of them.
-pub const ALL: [Schema; 4] = [PROFILE, REQUIREMENTS, SCENARIO, WIRE];
+pub const ALL: [Schema; 5] = [CONFLICTS, PROFILE, REQUIREMENTS, SCENARIO, WIRE];
 
 #[cfg(test)]
 mod tests {
@@ -52,6 +57,7 @@ mod tests {
             let schema = match path.file_name().and_then(|name| name.to_str()) {
                 Some("profile.yaml") => PROFILE,
                 Some("requirements.yaml") => REQUIREMENTS,
+                Some("conflicts.yaml") => CONFLICTS,
                 Some("wire.yaml") => WIRE,
                 Some(name) if name.ends_with(".yaml") => SCENARIO,
                 _ => continue,

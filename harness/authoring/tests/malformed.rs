@@ -25,6 +25,7 @@ fn base() -> ProfileFiles {
         profile: source("base/profile.yaml"),
         requirements: source("base/requirements.yaml"),
         wire: None,
+        conflicts: None,
     }
 }
 
@@ -73,6 +74,13 @@ fn requirements() {
 fn wires() {
     check("wires", |_, wire| {
         load_profile(ProfileFiles { wire: Some(wire), ..base() }, None).diagnostics
+    });
+}
+
+#[test]
+fn conflicts() {
+    check("conflicts", |_, conflicts| {
+        load_profile(ProfileFiles { conflicts: Some(conflicts), ..base() }, None).diagnostics
     });
 }
 

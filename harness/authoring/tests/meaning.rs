@@ -7,8 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use stateline_authoring::{ProfileFiles, Source, load_profile, load_scenario};
-use stateline_core::profile::grid::Says;
-use stateline_core::profile::machine::{Constraint, Modality, RowBody, Target, Trigger};
+use stateline_core::profile::grid::{Says, StimulusIs};
+use stateline_core::profile::machine::{
+    Constraint, Modality, RowBody, Target, Trigger, ValueCheck,
+};
+use stateline_core::profile::requirement::Basis;
 use stateline_core::profile::{Length, Profile};
 use stateline_core::scenario::{Act, LinkAct, Scenario, ServerAct, When};
 use stateline_core::time::Micros;
@@ -22,6 +25,7 @@ fn files(profile: &str) -> ProfileFiles {
         profile: Source::new("profile.yaml", profile),
         requirements: Source::new("requirements.yaml", REQUIREMENTS),
         wire: None,
+        conflicts: None,
     }
 }
 
@@ -38,6 +42,56 @@ fn scenario(id: &str, rest: &str) -> Scenario {
 
 fn secs(n: u64) -> Micros {
     Micros::from_secs(n)
+}
+
+/// The tiny profile with something open, something read in two ways, and a silent cell.
+fn loose(conflicts: Option<&str>) -> ProfileFiles {
+    let profile = PROFILE
+        .replace("idle: { login: [A1]", "idle: { login: { silent: [A1] }")
+        .replace("says: a login starts, req: T-01", "may: a login may start, req: T-01");
+    let requirements = REQUIREMENTS.replace(
+        "basis: explicit, section: Login, text: A login makes",
+        "basis: erratum, strictness: OPEN, section: Login, text: A login makes",
+    );
+    ProfileFiles {
+        profile: Source::new("profile.yaml", profile),
+        requirements: Source::new("requirements.yaml", requirements),
+        conflicts: conflicts.map(|text| Source::new("conflicts.yaml", text)),
+        wire: None,
+    }
+}
+
+const CONFLICT: &str = "profile: tiny\nconflicts:\n  - { id: start, kind: gap, title: Who starts, sections: Login, says: Nothing., judged: Recorded., why: It may., requirements: REQ, rows: ROW }\n";
+
+#[test]
+fn conflicts_that_are_written_down_are_all_of_them() {
+    let without = load_profile(loose(None), None).value.unwrap();
+    assert!(without.conflicts.is_empty());
+    let whole = CONFLICT.replace("REQ", "[T-01]").replace("ROW", "A1");
+    let with = load_profile(loose(Some(&whole)), None).value.unwrap();
+    let conflict = &with.conflicts[0];
+    assert_eq!((conflict.id.as_str(), conflict.kind.as_str()), ("start", "gap"));
+    assert_eq!(
+        (&conflict.sections[..], &conflict.says[..]),
+        (&["Login".to_owned()][..], "Nothing.")
+    );
+    assert_eq!((&conflict.requirements[0][..], &conflict.rows[0][..]), ("T-01", "A1"));
+    assert_ne!(with.digest, without.digest);
+
+    let told = |requirements: &str, rows: &str| -> Vec<String> {
+        let text = CONFLICT.replace("REQ", requirements).replace("ROW", rows);
+        let loaded = load_profile(loose(Some(&text)), None);
+        assert!(loaded.value.is_none());
+        loaded.diagnostics.into_iter().map(|found| found.title).collect()
+    };
+    assert_eq!(
+        told("[T-02]", "[A1]"),
+        ["no conflict touches the requirement `T-01`, which is an erratum"]
+    );
+    assert_eq!(
+        told("[T-01]", "[A2]"),
+        ["no conflict touches the row `A1`, which permits in a cell where the document is silent"]
+    );
 }
 
 #[test]
@@ -181,4 +235,91 @@ fn reading_any_damaged_profile_never_panics() {
             }
         }
     }
+}
+
+/// The tiny profile with callbacks of its own words, and a time that a call brings along.
+const HIDDEN: [(&str, &str); 9] = [
+    (
+        "told: [onTold] }",
+        "told: [onTold] }\n  code.told: { soft: [\"7\"], hard: [\"8\"], other: [] }\ngroups: { firm: [soft, hard] }",
+    ),
+    ("args: [token] }", "args: [token, limit] }"),
+    ("reach: { ready: login }", "reach: { ready: [logout, { login: { limit: 3 } }] }"),
+    ("registers: { fails: 0 }", "registers: { fails: 0, wait: null }"),
+    (
+        "owns: [state]",
+        "owns: [state]\n    basis: implied\n    values: [{ on: event.told, field: code, one-of: names, req: T-04 }]",
+    ),
+    (
+        "since: login, after: limit, emit: { state: idle",
+        "since: login, after: $wait, emit: { state: idle",
+    ),
+    (
+        "if: fails = 0, never: { event: told }",
+        "if: fails = 0, never: { event: told, code: { not: [firm, null] }, user: self, text: [null, \"\"] }",
+    ),
+    (
+        "silence: { says: nothing answers, since: login, after: limit",
+        "silence: { says: nothing answers, since: login, after: $wait",
+    ),
+    ("refused: refused }", "refused: refused, online-elsewhere: refused }"),
+];
+
+fn hidden() -> Profile {
+    let text = HIDDEN.iter().fold(PROFILE.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let loaded = load_profile(files(&text), None);
+    let told: String = loaded.diagnostics.iter().map(|found| found.render(false) + "\n").collect();
+    loaded.value.unwrap_or_else(|| panic!("{told}"))
+}
+
+#[test]
+fn a_time_may_be_what_a_register_holds() {
+    let profile = hidden();
+    let RowBody::Expect(row) = &profile.rows[2].body else { panic!() };
+    assert_eq!((row.after, row.after_register), (Micros::ZERO, Some(1)));
+    assert!(matches!(profile.grid.stimuli[2].is, StimulusIs::SinceRegister(_, 1)));
+    let calls: Vec<&str> = profile.reach["ready"].iter().map(|(op, _)| op.as_str()).collect();
+    assert_eq!(calls, ["logout", "login"]);
+    assert_eq!(profile.reach["ready"][1].1.int("limit"), Some(3));
+    assert_eq!(profile.realm.codes["online-elsewhere"], "refused");
+}
+
+#[test]
+fn callbacks_have_words_of_their_own() {
+    let profile = hidden();
+    let RowBody::Never(row) = &profile.rows[3].body else { panic!() };
+    let [(_, Constraint::NoneOf(codes)), (_, Constraint::Own), (_, Constraint::OneOf(empty))] =
+        &row.pattern.fields[..]
+    else {
+        panic!("{:?}", row.pattern)
+    };
+    assert_eq!(*codes, [Value::from("soft"), Value::from("hard"), Value::Null]);
+    assert_eq!(*empty, [Value::Null, Value::from("")]);
+    let machine = &profile.machines[0];
+    assert_eq!(machine.basis, Basis::Implied);
+    assert!(
+        matches!(&machine.values[0].check, ValueCheck::OneOf(names) if *names == ["soft", "hard", "other"])
+    );
+    assert!(profile.reports_states());
+}
+
+#[test]
+fn an_argument_may_be_absent() {
+    let rest = "matrix: { limit: [3, -1, absent], token: [valid, absent] }\nbody:\n  - call: { alice: { login: { limit: ${limit}, token: ${token} } } }\n  - server: { issue: alice }\n";
+    let text = format!("id: a\npurpose: To be read.\nrequirements: []\n{rest}");
+    let scenario = load_scenario(&hidden(), Source::new("s.yaml", text), "a").value.unwrap();
+    let given: Vec<_> = scenario
+        .cases
+        .iter()
+        .map(|case| {
+            let Act::Call { args, .. } = &case.body[0].act else { panic!() };
+            (args.int("limit"), args.text("token").is_some())
+        })
+        .collect();
+    let both = |limit| [(limit, true), (limit, false)];
+    assert_eq!(given, [both(Some(3)), both(Some(-1)), both(None)].concat());
+    assert!(matches!(scenario.cases[0].body[1].act, Act::Server(ServerAct::Issue(0))));
 }

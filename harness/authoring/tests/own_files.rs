@@ -10,6 +10,9 @@ use stateline_authoring::{Diagnostic, ProfileFiles, Source, load_profile, load_s
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The files of a folder that are no scenarios.
+const CONTRACT: [&str; 4] = ["conflicts", "profile", "requirements", "wire"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
 }
@@ -20,11 +23,12 @@ fn source(path: &Path) -> Source {
 }
 
 fn files(folder: &Path) -> ProfileFiles {
-    let wire = folder.join("wire.yaml");
+    let [wire, conflicts] = ["wire.yaml", "conflicts.yaml"].map(|name| folder.join(name));
     ProfileFiles {
         profile: source(&folder.join("profile.yaml")),
         requirements: source(&folder.join("requirements.yaml")),
         wire: wire.exists().then(|| source(&wire)),
+        conflicts: conflicts.exists().then(|| source(&conflicts)),
     }
 }
 
@@ -42,7 +46,7 @@ fn scenarios(folder: &Path, prefix: &str, found: &mut Vec<(PathBuf, String)>) {
         if path.is_dir() {
             scenarios(&path, &format!("{prefix}{name}/"), found);
         } else if path.extension().is_some_and(|extension| extension == "yaml")
-            && !(prefix.is_empty() && ["profile", "requirements", "wire"].contains(&name.as_str()))
+            && !(prefix.is_empty() && CONTRACT.contains(&name.as_str()))
         {
             found.push((path, format!("{prefix}{name}")));
         }

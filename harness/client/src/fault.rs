@@ -125,6 +125,12 @@ fn excerpt_at(line: &[u8], at: usize) -> String {
     while from > 0 && line.get(from).is_some_and(|byte| byte & 0xc0 == 0x80) {
         from += 1;
     }
+    // Nor in the middle of a word, whose rest nobody would know for a token.
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-%+=/\\".contains(byte);
+    let is_inside = |from: usize| from > 0 && line[from - 1..].iter().take(2).all(is_word);
+    while from < at && is_inside(from) {
+        from += 1;
+    }
     let part = &line[from..];
     let text = String::from_utf8_lossy(&part[..part.len().min(4 * MOST)]);
     let mut shown = clip(&text, MOST);

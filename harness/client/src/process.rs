@@ -378,7 +378,7 @@ impl Process {
         self.told = rest.into_bytes().into();
     }
 
-    /// What it wrote to stderr since this was asked for last.
+    /// What it wrote to stderr since this was asked for last: whole lines, while it runs.
     pub fn take_stderr(&mut self) -> String {
         // As much as a pipe may hold, but not for ever.
         for _ in 0..16 {
@@ -387,7 +387,14 @@ impl Process {
             }
         }
         self.sift();
-        let bytes: Vec<u8> = self.told.drain(..).collect();
+        // A line that is not whole waits for its rest: half of a token is not known for what it is.
+        let whole =
+            |told: &VecDeque<u8>| told.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+        let n = if self.ended[1] { self.told.len() } else { whole(&self.told).unwrap_or(0) };
+        if n == 0 {
+            return String::new();
+        }
+        let bytes: Vec<u8> = self.told.drain(..n).collect();
         let told = String::from_utf8_lossy(&bytes).into_owned();
         if !std::mem::take(&mut self.cut) {
             return told;

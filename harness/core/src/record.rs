@@ -6,6 +6,7 @@
 //! Invariant: planned = pass + inconclusive + fail + error + not applicable + not run.
 
 mod contract;
+mod known;
 mod story;
 
 use crate::profile::requirement::{Basis, Strictness};
@@ -17,6 +18,7 @@ use smol_str::SmolStr;
 pub use contract::{
     CellRecord, Conflict, DefectRecord, ProfileRecord, RowRecord, StimulusRecord, TransitionRecord,
 };
+pub use known::{Expected, KnownFailure, KnownFailures, Standing};
 pub use story::{End, Force, MoveSeen, Stay, Story, Wait};
 
 /// The name of the format.
@@ -39,6 +41,9 @@ pub struct RunRecord {
     pub cases: Vec<CaseRecord>,
     /// Every requirement of the selected profiles.
     pub coverage: Vec<Coverage>,
+    /// The list of known failures, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KnownFailures>,
 }
 
 /// What was run, how.
@@ -58,8 +63,17 @@ pub struct RunInfo {
     pub strict: bool,
     /// The filters, as given.
     pub filters: Vec<String>,
+    /// Only what was no PASS in the run before.
+    #[serde(default)]
+    pub rerun_failed: bool,
     /// How often each case was run.
     pub repeat: u32,
+    /// Folders with further profiles and scenarios, as given.
+    #[serde(default)]
+    pub suites: Vec<String>,
+    /// The longest planned length of a case, in milliseconds, where the command line named one.
+    #[serde(default)]
+    pub max_length_ms: Option<f64>,
     /// Policy caps in force that differ from the profile's, in milliseconds.
     pub caps: indexmap::IndexMap<SmolStr, f64>,
     /// What depends on the machine.
@@ -103,8 +117,11 @@ pub struct Totals {
     pub pass: u64,
     /// INCONCLUSIVE.
     pub inconclusive: u64,
-    /// FAIL.
+    /// FAIL, known failures included.
     pub fail: u64,
+    /// How many of the FAILs are known failures.
+    #[serde(default)]
+    pub known: u64,
     /// ERROR.
     pub error: u64,
     /// Not applicable to this client.
@@ -161,6 +178,9 @@ pub struct CaseRecord {
     pub reason: Option<String>,
     /// Why it was not applicable.
     pub not_applicable: Option<String>,
+    /// It is a FAIL that the list of known failures expects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// Hash of its trace.
     pub digest: SmolStr,
     /// What was judged of each requirement that it exercised or names.
@@ -204,6 +224,7 @@ impl CaseRecord {
             verdict: None,
             reason: None,
             not_applicable: None,
+            expected: None,
             digest: SmolStr::default(),
             requirements: Vec::new(),
             findings: Vec::new(),

@@ -129,6 +129,8 @@ pub enum LinkAct {
     Blip,
     /// Open connections are closed by the network side in order; dials hang until `Up`.
     Closed,
+    /// Open connections are reset, and nothing listens any more: dials fail at once, and nobody sees them.
+    ClosedPort,
     /// Messages take this long each way.
     Delay(Micros),
     /// Open connections are reset, and dials fail: whatever answers shows a certificate that is over.
@@ -183,6 +185,8 @@ pub enum ServerAct {
         /// Until when.
         until: When,
     },
+    /// The token service issues a further token for the client's user, which its application does not fetch.
+    Issue(ClientIx),
     /// Ends the session with the wire's `kicked` message.
     Kick(ClientIx),
     /// Hears the client and answers nothing (`true`), or answers again.

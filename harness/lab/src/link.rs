@@ -28,6 +28,8 @@ pub enum Dials {
     Hang,
     /// They are answered and reset.
     Refuse,
+    /// Nothing listens: they fail at once, and nobody but the client knows of them.
+    Unseen,
 }
 
 /// What an act on a link means for dials, held directions and open connections.
@@ -65,6 +67,7 @@ impl Condition {
             LinkAct::BlackHole => ("black-hole", Dials::Hang, true, true, Keep),
             LinkAct::Blip => ("blip", Dials::Connect, false, false, Reset),
             LinkAct::Closed => ("closed", Dials::Hang, false, false, Close),
+            LinkAct::ClosedPort => ("closed-port", Dials::Unseen, false, false, Reset),
             LinkAct::Delay(_) => return None,
             LinkAct::ExpiredCertificate => {
                 ("expired-certificate", Dials::Refuse, false, false, Reset)

@@ -22,7 +22,7 @@ pub(crate) fn lab_wire() -> Wire {
             answer: "pong".into(),
         },
         receive: vec![
-            rule("login", "login", &["id", "uid=user", "token", "session?"]),
+            rule("login", "login", &["id", "uid=user", "token", "session?", "kick?"]),
             rule("logout", "logout", &["id"]),
             rule("ping", "ping", &["id"]),
             rule("join", "join", &["id", "channel"]),

@@ -8,7 +8,7 @@
 use smol_str::{SmolStr, format_smolstr};
 use stateline_core::scenario::ClientIx;
 use stateline_core::time::Micros;
-use stateline_core::value::Value;
+use stateline_core::value::{Fields, Value};
 
 /// How long a token holds when nobody says otherwise.
 const LIFE: Micros = Micros::from_secs(24 * 60 * 60);
@@ -80,6 +80,8 @@ struct Entry {
     expires: Micros,
     known: bool,
     revoked: bool,
+    /// The application has it.
+    given: bool,
 }
 
 impl TokenBook {
@@ -103,7 +105,8 @@ impl TokenBook {
         life: Option<Micros>,
     ) -> Result<Minted, UnknownKind> {
         if kind == "same"
-            && let Some(last) = self.entries.iter().rev().find(|entry| entry.client == client)
+            && let Some(last) =
+                self.entries.iter().rev().find(|entry| entry.client == client && entry.given)
         {
             return Ok(last.minted.clone());
         }
@@ -128,10 +131,24 @@ impl TokenBook {
         };
         let nth = self.entries.iter().filter(|entry| entry.client == client).count() + 1;
         let minted = Minted { text, label: format_smolstr!("{name}#{nth}") };
+        let uid = uid.clone();
         let entry =
-            Entry { minted: minted.clone(), client, uid: uid.clone(), expires, known, revoked };
+            Entry { minted: minted.clone(), client, uid, expires, known, revoked, given: true };
         self.entries.push(entry);
         Ok(minted)
+    }
+
+    /// Mints a good token that the application of the client does not get: its own one stays the last.
+    ///
+    /// # Panics
+    /// Never: `valid` is a kind of token.
+    pub fn issue(&mut self, now: Micros, client: ClientIx, name: &str, uid: &SmolStr) -> Minted {
+        let minted =
+            self.mint(now, client, name, uid, "valid", None).expect("`valid` is a kind of token");
+        if let Some(entry) = self.entries.last_mut() {
+            entry.given = false;
+        }
+        minted
     }
 
     /// The token with this text: the client's own last one, else anybody's.
@@ -200,7 +217,7 @@ impl TokenBook {
     /// The text with every minted token replaced by `<token alice#1>`.
     #[must_use]
     pub fn redact(&self, text: &str) -> SmolStr {
-        if !has_token(text) {
+        if !has_token(text) && !has_encoded(text) {
             return text.into();
         }
         // One token can be the beginning of another, so the longest go first.
@@ -222,37 +239,133 @@ impl TokenBook {
         match value {
             Value::Text(text) if name == "token" => Value::Text(self.label(client, text)),
             _ if name == "token" => Value::name("unknown"),
-            Value::Text(text) if has_token(text) => Value::Text(self.redact(text)),
+            other => self.redact_value(other),
+        }
+    }
+
+    /// Fields in whose texts every minted token is replaced.
+    #[must_use]
+    pub fn redact_fields(&self, fields: Fields) -> Fields {
+        let may_hold = |value: &Value| match value {
+            Value::Text(text) => has_token(text) || has_encoded(text),
+            Value::Json(_) => true,
+            _ => false,
+        };
+        if !fields.iter().any(|(_, value)| may_hold(value)) {
+            return fields;
+        }
+        fields.iter().map(|(name, value)| (name.clone(), self.redact_value(value))).collect()
+    }
+
+    fn redact_value(&self, value: &Value) -> Value {
+        match value {
+            Value::Text(text) => Value::Text(self.redact(text)),
             Value::Json(json) => {
                 let text = json.to_string();
-                if has_token(&text) { Value::Text(self.redact(&text)) } else { value.clone() }
+                let shown = self.redact(&text);
+                if shown == text { value.clone() } else { Value::Text(shown) }
             }
             other => other.clone(),
         }
     }
 }
 
-/// Masks whatever has the shape of a token, or of the beginning of one: tokens of another case, or of a
-/// text that was cut.
+/// Masks whatever has the shape of a token, or of the beginning of one: tokens of another case, of a text that
+/// was cut, and of one that was encoded for JSON, for an address or in base64.
 #[must_use]
 pub fn mask(text: &str) -> SmolStr {
-    let mut parts = text.split(PREFIX);
-    let mut masked = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| c.is_whitespace() || "\"'`\\,;<>[]{}()".contains(c));
-        let (token, rest) = part.split_at(end.unwrap_or(part.len()));
+    if !has_token(text) && !has_encoded(text) {
+        return text.into();
+    }
+    let text = text.replace(MALFORMED, "<token unknown>");
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(HEAD) {
+        let (before, found) = rest.split_at(at);
+        masked.push_str(before);
+        let dot = dot_length(&found[HEAD.len()..]);
+        let body = HEAD.len() + dot;
+        let n = if dot == 0 { 0 } else { token_length(&found[body..]) };
+        let (token, after) = found.split_at(body + n);
         match token.strip_suffix('…') {
-            _ if token.is_empty() => masked.push_str(PREFIX),
+            _ if n == 0 => masked.push_str(token),
             Some(_) => masked.push_str("<token unknown>…"),
             None => masked.push_str("<token unknown>"),
         }
-        masked.push_str(rest);
+        rest = after;
     }
-    masked.into()
+    masked.push_str(rest);
+    if has_encoded(&masked) { mask_encoded(&masked).into() } else { masked.into() }
+}
+
+/// How every token starts, up to the dot.
+const HEAD: &str = "lab1";
+/// What `lab1.` is in base64, by where in a group of three bytes it begins, as far as its neighbours have no
+/// say.
+const ENCODED: [&str; 3] = ["bGFiMS", "xhYjEu", "sYWIxL"];
+
+/// How long the dot is that a text begins with: plain, in an address, or in JSON; 0: there is none.
+fn dot_length(text: &str) -> usize {
+    let escaped = escape_length(text);
+    let ends_in = |n: usize| text.get(n - 2..n).is_some_and(|code| code.eq_ignore_ascii_case("2e"));
+    match text {
+        _ if text.starts_with('.') => 1,
+        _ if escaped > 0 && ends_in(escaped) => escaped,
+        _ if text.starts_with("%25") && ends_in(5) => 5,
+        _ if text.starts_with('%') && ends_in(3) => 3,
+        _ => 0,
+    }
+}
+
+/// How long the escape is that a text begins with, as JSON has them, and JSON within JSON: `\u002e`; 0: there
+/// is none.
+fn escape_length(text: &str) -> usize {
+    let code = text.trim_start_matches('\\');
+    let n = text.len() - code.len();
+    let digits = code.strip_prefix('u').and_then(|rest| rest.get(..4));
+    let is_code = digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if n > 0 && is_code { n + 5 } else { 0 }
+}
+
+/// How long the rest of a token is, in a text that goes on after it.
+fn token_length(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let escaped = escape_length(&text[at..]);
+        if escaped > 0 {
+            // A character that JSON has escaped is still one of the token.
+            at += escaped;
+        } else if c.is_whitespace() || "\"'`\\,;<>[]{}()".contains(c) {
+            break;
+        } else {
+            at += c.len_utf8();
+        }
+    }
+    at
+}
+
+/// Masks whole words of base64 that have a token in them.
+fn mask_encoded(text: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "+/-_=".contains(c);
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c| !is_word(c)) {
+        let word = part.trim_end_matches(|c| !is_word(c));
+        if has_encoded(word) {
+            masked.push_str("<token encoded>");
+            masked.push_str(&part[word.len()..]);
+        } else {
+            masked.push_str(part);
+        }
+    }
+    masked
 }
 
 fn has_token(text: &str) -> bool {
-    text.contains(PREFIX) || text.contains(MALFORMED)
+    text.contains(HEAD) || text.contains(MALFORMED)
+}
+
+fn has_encoded(text: &str) -> bool {
+    ENCODED.iter().any(|core| text.contains(core))
 }
 
 #[cfg(test)]
@@ -266,6 +379,37 @@ mod tests {
         let book = TokenBook::new(EPOCH);
         assert_eq!(book.redact("{\"token\":\"lab1.a.17…"), "{\"token\":\"<token unknown>…");
         assert_eq!(book.redact("lab1.b.1.2, and lab1. is"), "<token unknown>, and lab1. is");
+        assert_eq!(
+            book.redact("lab1 and lab10.5, not-a-token"),
+            "lab1 and lab10.5, <token unknown>"
+        );
+    }
+
+    #[test]
+    fn so_is_what_was_encoded() {
+        let token = "lab1.al\u{e9}.1700000000000.12";
+        let json = r#"{\"t\":\"lab1\u002eal\u00e9.1700000000000.12\"}"#;
+        let twice = r#"lab1\\u002eal\\u00e9\\u002e1700000000000.12"#;
+        let often = r"lab1\\\\u002Ealice\\\\u002E1700000000000.12";
+        let again = "lab1%252ealice%252e1700000000000.12";
+        let address = "/x?t=lab1%2Eal%C3%A9%2E1700000000000%2E12#";
+        for text in [token, json, twice, often, again, address, "LAB lab1.a.1.2&b"] {
+            let shown = mask(text);
+            assert!(shown.contains("<token unknown>"), "{text} became {shown}");
+            assert!(!shown.contains("1700") && !shown.contains("e9"), "{text} became {shown}");
+        }
+        for (encoded, n) in [
+            ("bGFiMS5hLjE3LjE=", 1),
+            ("eGxhYjEuYS4xNy4x", 1),
+            ("eHhsYWIxLmEuMTcuMQ==", 1),
+            ("a=eHhsYWIxLmEuMTcuMQ==,bGFiMS5h:Y", 2),
+        ] {
+            let shown = mask(encoded);
+            assert_eq!(shown.matches("<token encoded>").count(), n, "{encoded} became {shown}");
+            assert!(!has_encoded(&shown) && !shown.contains("MTcu"), "{encoded} became {shown}");
+        }
+        let shown = mask("bGFiMS5hLjE3LjE=, then bGFpMS5h");
+        assert_eq!(shown, "<token encoded>, then bGFpMS5h");
     }
 
     fn mint(book: &mut TokenBook, kind: &str, life: Option<Micros>) -> Minted {
@@ -308,6 +452,12 @@ mod tests {
         assert_eq!(mint(&mut book, "same", None), first);
         let second = mint(&mut book, "valid", None);
         assert_eq!(second.label, "alice#2");
+        assert_eq!(mint(&mut book, "same", None), second);
+        // What nobody fetched is good, and is nobody's last one.
+        let issued = book.issue(Micros::ZERO, 0, "alice", &"alice".into());
+        assert_eq!(issued.label, "alice#3");
+        assert_eq!(book.fault(Micros::ZERO, 0, "alice", &issued.text), None);
+        assert_eq!(book.fault(Micros::ZERO, 0, "alice", &second.text), None);
         assert_eq!(mint(&mut book, "same", None), second);
     }
 

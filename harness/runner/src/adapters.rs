@@ -85,7 +85,7 @@ impl Adapters {
             }
             Err((fault, farewell)) => {
                 notes = farewell.notes;
-                Err((broken(&fault), farewell.stderr))
+                Err((broken(&fault), mask(&farewell.stderr).into()))
             }
         };
         let workers = workers.into_iter().map(Mutex::new).collect();
@@ -313,8 +313,10 @@ fn calls<'a>(profile: &'a Profile, case: &'a Case) -> impl Iterator<Item = &'a S
             .iter()
             .filter_map(|(_, state)| {
                 let (_, machine) = profile.main_machine()?;
-                profile.reach.get(&machine.states[*state]).map(|(op, _)| op)
+                profile.reach.get(&machine.states[*state])
             })
+            .flatten()
+            .map(|(op, _)| op)
             .collect(),
         _ => Vec::new(),
     })

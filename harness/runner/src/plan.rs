@@ -5,12 +5,14 @@
 //! Invariant: it hangs on the case, the profile and the settings, on nothing that was measured.
 
 use crate::play::TAIL;
+use smol_str::SmolStr;
 use stateline_core::oracle::Settings;
-use stateline_core::profile::machine::{RowBody, Target, Trigger};
-use stateline_core::profile::{ClockIx, Length, Profile, StateIx};
+use stateline_core::profile::machine::{RowBody, Source, Target, Trigger};
+use stateline_core::profile::{ClockIx, Length, Profile, RegisterIx, StateIx};
 use stateline_core::scenario::{Act, Case, ClientIx, LinkAct, ServerAct, When};
 use stateline_core::time::Micros;
 use stateline_core::trace::Head;
+use stateline_core::value::Value;
 
 /// What a prohibition without a time of its own is exposed for, with its margin.
 const EXPOSURE: Micros = Micros::from_secs(11);
@@ -20,7 +22,13 @@ const EXPOSURE: Micros = Micros::from_secs(11);
 pub fn planned(profile: &Profile, settings: &Settings, case: &Case) -> Micros {
     let late = profile.tolerance.late + settings.slack;
     let period = profile.wire.heartbeat.period;
-    let mut plan = Plan { profile, now: Micros::ZERO, starts: Vec::new(), holds: Vec::new() };
+    let mut plan = Plan {
+        profile,
+        now: Micros::ZERO,
+        starts: Vec::new(),
+        holds: Vec::new(),
+        given: Vec::new(),
+    };
     for step in case.preamble.iter().chain(&case.body) {
         match &step.act {
             Act::Reach { targets, .. } => {
@@ -28,8 +36,9 @@ pub fn planned(profile: &Profile, settings: &Settings, case: &Case) -> Micros {
                     plan.reach(*client, *state, late);
                 }
             }
-            Act::Call { client, op, settle, .. } => {
+            Act::Call { client, op, args, settle } => {
                 plan.begin(*client, &format!("call.{op}"));
+                plan.given.extend(args.iter().map(|(name, value)| (*client, name, value)));
                 if *settle {
                     plan.now += late;
                 }
@@ -63,6 +72,8 @@ struct Plan<'p> {
     now: Micros,
     starts: Vec<(ClientIx, ClockIx, Micros)>,
     holds: Vec<(ClientIx, Micros)>,
+    /// The arguments of calls, in order.
+    given: Vec<(ClientIx, &'p SmolStr, &'p Value)>,
 }
 
 impl Plan<'_> {
@@ -87,6 +98,23 @@ impl Plan<'_> {
             .map(|(_, _, at)| *at)
     }
 
+    /// The seconds that a register holds: what the last call gave for an argument that a row remembers in it.
+    fn given(&self, client: ClientIx, register: RegisterIx) -> Micros {
+        let sets = self.profile.rows.iter().flat_map(|row| &row.set);
+        let fields =
+            sets.filter(|set| set.register == register).filter_map(|set| match &set.value {
+                Source::Trigger(field) => Some(field),
+                _ => None,
+            });
+        let last = |field| {
+            let given =
+                self.given.iter().rev().find(|(who, name, _)| (*who, *name) == (client, field));
+            given.and_then(|(_, _, value)| value.as_num())
+        };
+        let seconds = fields.filter_map(last).fold(0.0, f64::max);
+        Micros::from_ms(seconds * 1_000.0)
+    }
+
     fn when(&self, when: &When) -> Micros {
         when.base.and_then(|(client, clock)| self.start(client, clock)).unwrap_or(self.now)
             + when.max
@@ -97,7 +125,9 @@ impl Plan<'_> {
         let timed = self.profile.rows.iter().filter_map(|row| match &row.body {
             RowBody::Expect(expect) if expect.to == Target::State(state) => match expect.trigger {
                 Trigger::Since(clock) => {
-                    self.start(client, clock).map(|start| start + expect.after)
+                    let later = expect.after_register.map(|register| self.given(client, register));
+                    self.start(client, clock)
+                        .map(|start| start + expect.after + later.unwrap_or_default())
                 }
                 Trigger::On(_) => None,
             },

@@ -271,6 +271,11 @@ impl<'p> Play<'p> {
         self.world.holds_down(client)
     }
 
+    /// Whether a client's port is closed.
+    pub(crate) fn hides_dials(&self, client: ClientIx) -> bool {
+        self.world.hides_dials(client)
+    }
+
     /// What the script made of a client's link last.
     pub(crate) fn link(&self, client: ClientIx) -> Option<LinkAct> {
         self.slots[client].link
@@ -484,6 +489,9 @@ impl<'p> Play<'p> {
     pub(crate) fn end(mut self, ended: Ended) -> Played {
         let Ended { broken, stderr } = ended;
         self.stderr.push_str(&stderr);
+        // Whatever came from the adapter, by whatever way.
+        self.stderr = self.redact(&self.stderr).into();
+        self.not_applicable = self.not_applicable.take().map(|why| self.redact(&why).into());
         if let Some(broken) = broken {
             self.breaks(broken);
         }

@@ -114,6 +114,8 @@ impl<'p> Recorder<'p> {
                 let mut all = Fields::new().with("event", event);
                 add(&mut all, &data, &["event"]);
                 names.normalise("event", "event", "raw", &mut all);
+                let event = SmolStr::from(all.text("event").unwrap_or_default());
+                names.normalise_event(&event, &mut all);
                 ("event", all)
             }
             Observation::Unsupported { call } => {

@@ -33,14 +33,21 @@ pub struct Options<'a> {
     pub seed: u64,
     /// Threads.
     pub jobs: usize,
-    /// Stop at the first FAIL: cases planned after it count as not run.
-    pub fail_fast: bool,
+    /// Stop at the first FAIL of which this is true: cases planned after it count as not run.
+    pub fail_fast: Option<&'a (dyn Fn(&CaseRecord) -> bool + Sync)>,
     /// Longer cases are not applicable, in microseconds of planned length.
     pub max_length: Option<Micros>,
     /// Raised from outside: no further case is begun.
     pub stop: &'a AtomicBool,
     /// Called for each case when it is done, from any thread.
     pub done: &'a (dyn Fn(&CaseRecord) + Sync),
+}
+
+impl Options<'_> {
+    /// Whether nothing that is planned after this case need be played.
+    pub(crate) fn is_enough(&self, record: &CaseRecord) -> bool {
+        record.verdict == Some(Verdict::Fail) && self.fail_fast.is_some_and(|ends| ends(record))
+    }
 }
 
 /// What came of all jobs.
@@ -65,11 +72,11 @@ pub fn run(jobs: &[Job<'_>], source: &dyn Source, options: &Options<'_>) -> Resu
             if at >= jobs.len() || options.stop.load(Ordering::Relaxed) {
                 return done;
             }
-            if options.fail_fast && at > first_fail.load(Ordering::Relaxed) {
+            if at > first_fail.load(Ordering::Relaxed) {
                 continue;
             }
             let (record, unfired) = run_one(&jobs[at], source, worker, options);
-            if record.verdict == Some(Verdict::Fail) {
+            if options.is_enough(&record) {
                 first_fail.fetch_min(at, Ordering::Relaxed);
             }
             (options.done)(&record);
@@ -91,7 +98,7 @@ pub fn run(jobs: &[Job<'_>], source: &dyn Source, options: &Options<'_>) -> Resu
             .collect()
     });
     results.sort_unstable_by_key(|(at, _, _)| *at);
-    let last = if options.fail_fast { first_fail.load(Ordering::Relaxed) } else { usize::MAX };
+    let last = first_fail.load(Ordering::Relaxed);
     let mut records: Vec<Option<CaseRecord>> = jobs.iter().map(|_| None).collect();
     let mut unfired = Vec::new();
     for (at, record, rules) in results {
@@ -132,13 +139,15 @@ fn run_one(
     (record, unfired)
 }
 
+/// How the reason of a case begins that is not applicable for its length alone.
+pub const TOO_LONG: &str = "it is planned to be longer than --max-length";
+
 /// The planned length of a case, and why it is too long, if it is.
 pub(crate) fn length(job: &Job<'_>, longest: Option<Micros>) -> (Micros, Option<String>) {
     let Job { stage, case, .. } = job;
     let planned = planned(stage.profile, stage.settings, case);
-    let too_long = longest
-        .filter(|longest| planned > *longest)
-        .map(|longest| format!("it is planned to be longer than --max-length {longest}"));
+    let too_long =
+        longest.filter(|longest| planned > *longest).map(|longest| format!("{TOO_LONG} {longest}"));
     (planned, too_long)
 }
 

@@ -35,6 +35,7 @@ pub fn totals(cases: &[CaseRecord]) -> Totals {
             (None, Some(_)) => &mut totals.not_applicable,
             (None, None) => &mut totals.not_run,
         } += 1;
+        totals.known += u64::from(case.expected.is_some());
         if says_something(case) {
             totals.warnings += case.warnings.len() as u64;
         }
@@ -169,7 +170,9 @@ pub fn profile_record(profile: &Profile, cases: &[CaseRecord]) -> ProfileRecord 
     }
 }
 
-fn row_record(profile: &Profile, row: &Row) -> RowRecord {
+/// A row in words.
+#[must_use]
+pub fn row_record(profile: &Profile, row: &Row) -> RowRecord {
     let names = &profile.machines[profile.machines[row.machine].leader].states;
     let name = |state: StateIx| names.get(state).cloned();
     let (kind, trigger, to, after, within) = match &row.body {
@@ -216,6 +219,7 @@ fn row_record(profile: &Profile, row: &Row) -> RowRecord {
             .collect(),
         kind: SmolStr::new_static(kind),
         from: row.from.map(|from| from.iter().filter_map(name).collect()).unwrap_or_default(),
+        basis: Some(profile.machines[row.machine].basis),
         to,
         on,
         after_ms: after.filter(|after| *after > Micros::ZERO).map(Micros::as_ms),

@@ -6,7 +6,7 @@
 //! cell is left out.
 
 use super::Tables;
-use super::times::fixed;
+use super::times::delay;
 use crate::diagnostic::{Sink, Span, nearest};
 use crate::expr;
 use crate::node::{Kind, Node};
@@ -109,7 +109,10 @@ impl Reading<'_> {
         let mut map = MapReader::new(node, "a stimulus", sink)?;
         let title = map.need("says").and_then(|node| reader::text(node, "`says`", sink));
         let (on, since) = (map.get("on"), map.get("since"));
-        let after = map.get("after").and_then(|node| fixed(node, self.tables.scope, sink));
+        let (after, register) = match map.get("after") {
+            Some(node) => delay(node, self.tables.scope, sink),
+            None => (None, None),
+        };
         let is = match (on, since) {
             (Some(node), None) => self.tables.words.any(node, sink).map(StimulusIs::On),
             (None, Some(node)) => {
@@ -117,7 +120,11 @@ impl Reading<'_> {
                     let name = reader::text(item, "a clock", sink)?;
                     self.tables.scope.clock(name, item.span.clone(), sink)
                 });
-                Some(StimulusIs::Since(clocks.collect(), after.unwrap_or_default()))
+                let clocks = clocks.collect();
+                Some(match register {
+                    Some(register) => StimulusIs::SinceRegister(clocks, register),
+                    None => StimulusIs::Since(clocks, after.unwrap_or_default()),
+                })
             }
             _ => {
                 sink.error(
@@ -128,7 +135,7 @@ impl Reading<'_> {
                 None
             }
         };
-        if on.is_some() && after.is_some() {
+        if on.is_some() && map.has("after") {
             sink.error(
                 map.key_span("after"),
                 "`after` counts from a clock",
@@ -312,12 +319,14 @@ fn cell_error(node: &Node, sink: &mut Sink) -> Option<Says> {
 
 /// Whether a row's trigger asks for more than the kind of event.
 fn narrows(row: &Row) -> bool {
-    match &row.body {
-        RowBody::Expect(expect) => match &expect.trigger {
-            Trigger::On(patterns) => patterns.iter().any(|pattern| !pattern.fields.is_empty()),
-            Trigger::Since(_) => false,
-        },
-        _ => false,
+    let trigger = match &row.body {
+        RowBody::Expect(expect) => &expect.trigger,
+        RowBody::Silent { trigger, .. } => trigger,
+        _ => return false,
+    };
+    match trigger {
+        Trigger::On(patterns) => patterns.iter().any(|pattern| !pattern.fields.is_empty()),
+        Trigger::Since(_) => false,
     }
 }
 
@@ -333,7 +342,10 @@ fn speaks_of(row: &Row, stimulus: &Stimulus) -> bool {
             .iter()
             .flat_map(|pattern| &pattern.heads)
             .any(|head| of.iter().any(|pattern| pattern.heads.contains(head))),
-        (Trigger::Since(clock), StimulusIs::Since(clocks, _)) => clocks.contains(clock),
+        (
+            Trigger::Since(clock),
+            StimulusIs::Since(clocks, _) | StimulusIs::SinceRegister(clocks, _),
+        ) => clocks.contains(clock),
         _ => false,
     }
 }

@@ -8,8 +8,10 @@ use super::{Places, Tables, rows};
 use crate::diagnostic::Sink;
 use crate::node::{Kind, Node};
 use crate::reader::{self, MapReader};
+use smallvec::SmallVec;
 use smol_str::{SmolStr, format_smolstr};
-use stateline_core::profile::machine::{Machine, Row, Subject, ValueCheck, ValueRule};
+use stateline_core::profile::machine::{Machine, Pattern, Row, Subject, ValueCheck, ValueRule};
+use stateline_core::profile::requirement::Basis;
 use stateline_core::profile::{MachineIx, StateIx};
 
 /// The most states of a machine; a set of them is a number of 32 bits.
@@ -165,6 +167,8 @@ pub(super) fn lower(
         let subjects = [("client", Subject::Client), ("server", Subject::Server)];
         let subject =
             map.get("subject").and_then(|node| reader::choice(node, "subject", &subjects, sink));
+        let bases = [("explicit", Basis::Explicit), ("implied", Basis::Implied)];
+        let basis = map.get("basis").and_then(|node| reader::choice(node, "basis", &bases, sink));
         let values_node = map.get("values");
         map.finish(sink);
         let values = values_node.map_or(&[][..], |node| reader::items(node, "`values`", sink));
@@ -189,6 +193,7 @@ pub(super) fn lower(
             states: planned.states.clone(),
             start,
             subject: subject.unwrap_or(Subject::Client),
+            basis: basis.unwrap_or(Basis::Explicit),
             values,
             rows: rows_of,
         });
@@ -239,8 +244,19 @@ fn value_rules(
     let req = map.need("req").and_then(|node| tables.requirement(node, sink));
     let mut checks = Vec::new();
     if let Some(node) = map.get("one-of") {
+        let own = node.text().filter(|text| *text == "names");
         let names = if node.text() == Some("states") {
             states.to_vec()
+        } else if let (Some(_), Some(head), Some(field)) = (own, head, field) {
+            let pattern = Pattern { heads: SmallVec::from_slice(&[head]), ..Pattern::default() };
+            match tables.words.values_of(field, &pattern) {
+                Some(values) => values.values().map(|(name, _)| name.clone()).collect(),
+                None => {
+                    let title = format!("`{field}` has no enumeration in these events");
+                    sink.error(node.span.clone(), title, "no names to choose from");
+                    Vec::new()
+                }
+            }
         } else {
             reader::items(node, "`one-of`", sink)
                 .iter()

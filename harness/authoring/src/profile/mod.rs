@@ -1,12 +1,13 @@
 //! Lowers a profile with its catalogue and its wire to the compiled profile.
 //!
 //! The modules follow the file from top to bottom: `words` (names and calls), `times` (timers, caps,
-//! clocks, registers), `machines`, `rows` and `settles`, `grid`; `requirements` is the second file, `check`
-//! compares all of it in the end. Not responsible for reading files.
+//! clocks, registers), `machines`, `rows` and `settles`, `grid`; `requirements` and `conflicts` are further
+//! files, `check` compares all of it in the end. Not responsible for reading files.
 //!
 //! Invariant: each part is read as far as it can be, so that one mistake hides no other.
 
 mod check;
+mod conflicts;
 mod grid;
 mod machines;
 mod requirements;
@@ -36,7 +37,10 @@ use std::collections::BTreeSet;
 const LAB_WIRE: &str = include_str!("../../../../scenarios/agora-rtm-1x/wire.yaml");
 
 /// The causes for which the lab's server refuses a login.
-const REFUSALS: [&str; 6] = ["banned", "expired", "invalid", "malformed", "refused", "revoked"];
+const REFUSALS: [&str; 7] =
+    ["banned", "expired", "invalid", "malformed", ELSEWHERE, "refused", "revoked"];
+/// The cause that only SDKs know which can log in without ending the session of another instance.
+const ELSEWHERE: &str = "online-elsewhere";
 
 /// The files of a profile's folder.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct ProfileFiles {
     pub requirements: Source,
     /// `wire.yaml`, where the profile has one.
     pub wire: Option<Source>,
+    /// `conflicts.yaml`, where the profile has one.
+    pub conflicts: Option<Source>,
 }
 
 /// Reads a profile for a variant, or as the document has it.
@@ -54,16 +60,19 @@ pub struct ProfileFiles {
 pub fn load_profile(files: ProfileFiles, variant: Option<&str>) -> Loaded<Profile> {
     let digest = digest(&files, variant);
     let wire = files.wire.unwrap_or_else(|| Source::new("the built-in wire", LAB_WIRE));
-    let mut sinks = [Sink::new(files.profile), Sink::new(files.requirements), Sink::new(wire)];
-    let [sink, catalogue_sink, wire_sink] = &mut sinks;
+    let has_conflicts = files.conflicts.is_some();
+    let conflicts = files.conflicts.unwrap_or_default();
+    let mut sinks = [files.profile, files.requirements, wire, conflicts].map(Sink::new);
+    let [sink, catalogue_sink, wire_sink, conflicts_sink] = &mut sinks;
     let wire = node::parse_one(wire_sink).and_then(|node| wire::read(&node, wire_sink));
     let catalogue =
         node::parse_one(catalogue_sink).and_then(|node| requirements::read(&node, catalogue_sink));
     let root = node::parse_one(sink);
+    let conflicts = if has_conflicts { node::parse_one(conflicts_sink) } else { None };
     let profile = match (root, wire, catalogue) {
         (Some(root), Some(wire), Some((of, catalogue))) => {
-            let parts = Parts { wire, of, catalogue, variant, digest };
-            lower(&root, parts, sink, catalogue_sink)
+            let parts = Parts { wire, of, catalogue, conflicts, variant, digest };
+            lower(&root, parts, [sink, catalogue_sink, conflicts_sink])
         }
         _ => None,
     };
@@ -74,7 +83,11 @@ pub fn load_profile(files: ProfileFiles, variant: Option<&str>) -> Loaded<Profil
 fn digest(files: &ProfileFiles, variant: Option<&str>) -> SmolStr {
     let mut hasher = blake3::Hasher::new();
     let wire = files.wire.as_ref().map_or(LAB_WIRE, |wire| &wire.text);
-    for text in [&files.profile.text, &files.requirements.text, wire, variant.unwrap_or("")] {
+    let conflicts = files.conflicts.as_ref().map_or("", |conflicts| &conflicts.text);
+    let profile = [&files.profile.text, &files.requirements.text];
+    for text in
+        profile.into_iter().map(String::as_str).chain([wire, conflicts, variant.unwrap_or("")])
+    {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
@@ -86,6 +99,7 @@ struct Parts<'a> {
     wire: Wire,
     of: SmolStr,
     catalogue: Catalogue,
+    conflicts: Option<Node>,
     variant: Option<&'a str>,
     digest: SmolStr,
 }
@@ -127,10 +141,9 @@ impl Tables<'_> {
 fn lower(
     root: &Node,
     parts: Parts<'_>,
-    sink: &mut Sink,
-    catalogue_sink: &mut Sink,
+    [sink, catalogue_sink, conflicts_sink]: [&mut Sink; 3],
 ) -> Option<Profile> {
-    let Parts { wire, of, catalogue, variant, digest } = parts;
+    let Parts { wire, of, catalogue, conflicts, variant, digest } = parts;
     let mut map = MapReader::new(root, "a profile", sink)?;
     let id_node = map.need("profile");
     let id = id_node.and_then(|node| reader::name(node, "a profile", sink));
@@ -141,7 +154,7 @@ fn lower(
         sink.error(node.span.clone(), title, "these must agree");
     }
     let document = map.need("document").and_then(|node| document(node, sink));
-    let names = words::names(map.get("names"), map.get("calls"), sink);
+    let names = words::names(map.get("names"), map.get("groups"), map.get("calls"), sink);
     let reach_node = map.get("reach");
     let mut times = times::read(&mut map, wire.heartbeat.period, sink);
     times::vary(map.get("variants"), variant, &mut times, sink);
@@ -180,13 +193,20 @@ fn lower(
     let reach = words::reach(reach_node, main_states, &names, sink);
     let realm = realm_node.and_then(|node| realm(node, &tables, sink));
 
+    let conflicts = conflicts
+        .and_then(|node| conflicts::read(&node, &of, &catalogue, &plan.row_ids, conflicts_sink));
+
     let carried = tables.carried.into_inner();
     // What is misspelt is also unused; telling both would hide the one that matters.
     if sink.is_empty() && catalogue_sink.is_empty() {
         check::uncarried(&catalogue, &carried, catalogue_sink);
         check::unused(&scope, root, sink);
+        if let (Some(conflicts), Some(grid), true) = (&conflicts, &grid, conflicts_sink.is_empty())
+        {
+            conflicts::incomplete(conflicts, &catalogue, grid, &plan.row_ids, conflicts_sink);
+        }
     }
-    if !sink.is_empty() || !catalogue_sink.is_empty() {
+    if [sink, catalogue_sink, conflicts_sink].iter().any(|sink| !sink.is_empty()) {
         return None;
     }
     Some(Profile {
@@ -207,7 +227,7 @@ fn lower(
         grid: grid?,
         reach,
         realm: realm?,
-        conflicts: Vec::new(),
+        conflicts: conflicts.map(|conflicts| conflicts.list).unwrap_or_default(),
         wire,
     })
 }
@@ -236,9 +256,10 @@ fn realm(node: &Node, tables: &Tables<'_>, sink: &mut Sink) -> Option<RealmSpec>
     let mut codes = IndexMap::new();
     if let Some(mut map) = codes_node.and_then(|node| MapReader::new(node, "the refusals", sink)) {
         for cause in REFUSALS {
-            let Some(node) = map.need(cause) else { continue };
+            let node = if cause == ELSEWHERE { map.get(cause) } else { map.need(cause) };
+            let Some(node) = node else { continue };
             let Some(code) = reader::name(node, "a code", sink) else { continue };
-            match tables.words.codes("login") {
+            match tables.words.names.refusals() {
                 Some(known) if !known.has(code) => {
                     sink.unknown(
                         node.span.clone(),

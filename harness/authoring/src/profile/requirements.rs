@@ -11,10 +11,11 @@ use indexmap::IndexMap;
 use smol_str::SmolStr;
 use stateline_core::profile::requirement::{Basis, Requirement, Strictness, TestedBy};
 
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 9] = [
     ("callback", "callback"),
     ("error-code", "error-code"),
     ("invariant", "invariant"),
+    ("parameter", "parameter"),
     ("prohibition", "prohibition"),
     ("remote-observation", "remote-observation"),
     ("server-behaviour", "server-behaviour"),

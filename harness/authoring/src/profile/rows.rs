@@ -8,7 +8,7 @@
 use super::Tables;
 use super::requirements::STRICTNESSES;
 use super::settles;
-use super::times::{fixed, length};
+use super::times::{delay, fixed, length};
 use crate::diagnostic::Sink;
 use crate::expr::{self, expr};
 use crate::node::{Kind, Node};
@@ -282,8 +282,11 @@ impl<'n> RowReading<'n, '_> {
 
     fn expect(&mut self, key: &'static str, modality: Modality, sink: &mut Sink) -> Option<Expect> {
         let trigger = self.trigger(sink);
-        let after = self.fixed("after", sink);
-        if after.is_some() && matches!(trigger, Some(Trigger::On(_))) {
+        let (after, after_register) = match self.map.get("after") {
+            Some(node) => delay(node, self.tables.scope, sink),
+            None => (None, None),
+        };
+        if self.map.has("after") && matches!(trigger, Some(Trigger::On(_))) {
             sink.error(
                 self.map.key_span("after"),
                 "`after` counts from a clock",
@@ -328,6 +331,7 @@ impl<'n> RowReading<'n, '_> {
         Some(Expect {
             trigger: trigger?,
             after: after.unwrap_or_default(),
+            after_register,
             within,
             warn_after,
             unless,
@@ -382,6 +386,14 @@ impl<'n> RowReading<'n, '_> {
 
     fn silent(&mut self, sets: bool, sink: &mut Sink) -> Option<RowBody> {
         let trigger = self.trigger(sink);
+        if matches!(trigger, Some(Trigger::Since(_))) {
+            sink.error(
+                self.map.key_span("since"),
+                "a row that waits for nothing is triggered by an event",
+                "a clock triggers no silent row",
+            )
+            .help("write `on` with what starts the clock");
+        }
         let to = match self.target(None, None, sink) {
             Target::State(state) => Some(state),
             Target::Stay => None,

@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::reader::{self, MapReader};
 use indexmap::IndexMap;
 use smol_str::SmolStr;
-use stateline_core::profile::{Clock, KeepStart, Length, Tolerance};
+use stateline_core::profile::{Clock, KeepStart, Length, RegisterIx, Tolerance};
 use stateline_core::time::Micros;
 use stateline_core::value::Value;
 
@@ -225,6 +225,23 @@ pub(super) fn fixed(node: &Node, scope: &Scope<'_>, sink: &mut Sink) -> Option<M
     }
     sink.unknown(node.span.clone(), "timer", word, scope.timers.keys().map(SmolStr::as_str));
     None
+}
+
+/// A delay: a documented time, or `$register`, which holds a number of seconds.
+pub(super) fn delay(
+    node: &Node,
+    scope: &Scope<'_>,
+    sink: &mut Sink,
+) -> (Option<Micros>, Option<RegisterIx>) {
+    let Some(name) = node.text().and_then(|text| text.strip_prefix('$')) else {
+        return (fixed(node, scope, sink), None);
+    };
+    let found = scope.register(name);
+    if found.is_none() {
+        let at = node.part(1..name.len() + 1);
+        sink.unknown(at, "register", name, scope.registers.keys().map(SmolStr::as_str));
+    }
+    (None, found)
 }
 
 /// A length: `late`, a timer, a cap or a duration.

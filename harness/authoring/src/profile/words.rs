@@ -15,8 +15,16 @@ use stateline_core::value::{Fields, Value};
 /// The kinds of token that the lab mints.
 const TOKENS: [&str; 6] = ["expired", "invalid", "malformed", "revoked", "same", "valid"];
 
-/// Reads `names` and `calls`.
-pub(super) fn names(names: Option<&Node>, calls: Option<&Node>, sink: &mut Sink) -> Names {
+/// What stands for an argument that is not given.
+const ABSENT: &str = "absent";
+
+/// Reads `names`, `groups` and `calls`.
+pub(super) fn names(
+    names: Option<&Node>,
+    groups: Option<&Node>,
+    calls: Option<&Node>,
+    sink: &mut Sink,
+) -> Names {
     let mut read = Names::default();
     for (name, values) in reader::entries_or_none(names, "`names`", sink) {
         if !reader::check_name(&name.text, name.span.clone(), "an enumeration", sink) {
@@ -24,6 +32,27 @@ pub(super) fn names(names: Option<&Node>, calls: Option<&Node>, sink: &mut Sink)
         }
         let enumeration = enumeration(values, sink);
         read.enums.insert(SmolStr::from(&name.text), enumeration);
+    }
+    for (name, values) in reader::entries_or_none(groups, "`groups`", sink) {
+        if !reader::check_name(&name.text, name.span.clone(), "a group", sink) {
+            continue;
+        }
+        if read.enums.values().any(|values| values.has(&name.text)) {
+            let title = format!("the group `{}` is called like a value", name.text);
+            sink.error(name.span.clone(), title, "a name means one thing");
+        }
+        let mut group = Vec::new();
+        for item in reader::items(values, "a group", sink) {
+            let Some(value) = reader::text(item, "a value", sink) else { continue };
+            if read.enums.values().any(|values| values.has(value)) {
+                group.push(SmolStr::from(value));
+            } else {
+                let known = read.enums.values().flat_map(Enumeration::values);
+                let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
+                sink.unknown(item.span.clone(), "value", value, known);
+            }
+        }
+        read.groups.insert(SmolStr::from(&name.text), group);
     }
     for (name, method) in reader::entries_or_none(calls, "`calls`", sink) {
         if !reader::check_name(&name.text, name.span.clone(), "a method", sink) {
@@ -73,13 +102,13 @@ fn strings(node: &Node, what: &str, sink: &mut Sink) -> Vec<SmolStr> {
     items.iter().filter_map(|item| reader::text(item, what, sink)).map(SmolStr::from).collect()
 }
 
-/// Reads `reach`: the call that leads to a state.
+/// Reads `reach`: the call that leads to a state, or the calls in order.
 pub(super) fn reach(
     node: Option<&Node>,
     states: &[SmolStr],
     names: &Names,
     sink: &mut Sink,
-) -> IndexMap<SmolStr, (SmolStr, Fields)> {
+) -> IndexMap<SmolStr, Vec<(SmolStr, Fields)>> {
     let mut reach = IndexMap::new();
     for (state, recipe) in reader::entries_or_none(node, "`reach`", sink) {
         if !states.iter().any(|have| *have == state.text) {
@@ -90,9 +119,12 @@ pub(super) fn reach(
                 states.iter().map(SmolStr::as_str),
             );
         }
-        if let Some(call) = call(recipe, names, sink) {
-            reach.insert(SmolStr::from(&state.text), call);
+        let items = reader::one_or_many(recipe);
+        let calls: Vec<_> = items.iter().filter_map(|item| call(item, names, sink)).collect();
+        if items.is_empty() {
+            sink.error(recipe.span.clone(), "no call leads to this state", "name at least one");
         }
+        reach.insert(SmolStr::from(&state.text), calls);
     }
     reach
 }
@@ -119,6 +151,7 @@ pub(crate) fn call(node: &Node, names: &Names, sink: &mut Sink) -> Option<(SmolS
     };
     let takes_token = method.args.iter().any(|arg| arg == "token");
     let mut fields = Fields::new();
+    let mut absent = Vec::new();
     for (key, value) in reader::entries_or_none(args, "the arguments of a call", sink) {
         if takes_token && key.text == "token-life" {
             if let Some(life) = reader::duration(value, "`token-life`", sink) {
@@ -132,6 +165,11 @@ pub(crate) fn call(node: &Node, names: &Names, sink: &mut Sink) -> Option<(SmolS
             sink.unknown_in(key.span.clone(), "argument", &key.text, &format!("of `{op}`"), known);
             continue;
         }
+        // What is left out can also be written, for axes that have it as one of their values.
+        if value.text() == Some(ABSENT) {
+            absent.push(key.text.as_str());
+            continue;
+        }
         if key.text == "token" {
             let Some(kind) = reader::text(value, "`token`", sink) else { continue };
             if !TOKENS.contains(&kind) {
@@ -140,7 +178,7 @@ pub(crate) fn call(node: &Node, names: &Names, sink: &mut Sink) -> Option<(SmolS
         }
         fields.set(SmolStr::from(&key.text), reader::node_value(value));
     }
-    if takes_token && fields.get("token").is_none() {
+    if takes_token && fields.get("token").is_none() && !absent.contains(&"token") {
         fields.set(SmolStr::new_static("token"), Value::name("valid"));
     }
     Some((op.into(), fields))

@@ -15,11 +15,12 @@ use stateline_core::scenario::{Act, ClientIx, ServerAct, TokenAnswers};
 use stateline_core::value::Fields;
 
 /// The acts, as a step writes them.
-const ACTS: [&str; 15] = [
+const ACTS: [&str; 16] = [
     "ban",
     "close",
     "expire",
     "hold",
+    "issue",
     "kick",
     "mute",
     "push",
@@ -133,6 +134,7 @@ fn on_client(name: &str, client: ClientIx) -> Option<ServerAct> {
         "ban" => ServerAct::Ban(client),
         "close" => ServerAct::Close(client),
         "expire" => ServerAct::Expire(client),
+        "issue" => ServerAct::Issue(client),
         "kick" => ServerAct::Kick(client),
         "mute" => ServerAct::Mute(client, true),
         "revoke" => ServerAct::Revoke(client),
@@ -199,7 +201,7 @@ fn times(map: &mut MapReader<'_>, sink: &mut Sink) -> Option<u32> {
 
 fn code(node: &Node, stage: &Stage<'_>, sink: &mut Sink) -> Option<SmolStr> {
     let code = reader::text(node, "a code", sink)?;
-    match stage.words.codes("login") {
+    match stage.words.names.refusals() {
         Some(known) if !known.has(code) => {
             sink.unknown(
                 node.span.clone(),

@@ -38,10 +38,11 @@ const ACTS: [&str; 12] = [
     "watch",
 ];
 
-const LINKS: [(&str, LinkAct); 10] = [
+const LINKS: [(&str, LinkAct); 11] = [
     ("black-hole", LinkAct::BlackHole),
     ("blip", LinkAct::Blip),
     ("closed", LinkAct::Closed),
+    ("closed-port", LinkAct::ClosedPort),
     ("expired-certificate", LinkAct::ExpiredCertificate),
     ("foreign-certificate", LinkAct::ForeignCertificate),
     ("half-open-down", LinkAct::HalfOpenDown),

@@ -1,18 +1,18 @@
 //! Names what an unexplained observation breaks: the first reason that fits.
 //!
 //! In this order: (1) it is not in the enumeration; (2) a triggered `never`; (3) an open row that
-//! it satisfies but for being early, or that was withdrawn; (4) an open row with its target,
-//! another field wrong; (5) an open row, due, that it pre-empts; (6) it repeats the state;
-//! (7) a `never` that lasts; (8) a row of this state with its target that nothing triggered, save
-//! rows that only a call of the application triggers; (9) the machine's `otherwise`. The first is
-//! looked at for every report, explained or not, in [`super::client`].
+//! it satisfies but for being early, or that was withdrawn; (4) an open row with its target, or of a
+//! hidden state with its word, another field wrong; (5) an open row, due, that it pre-empts; (6) it
+//! repeats the state; (7) a `never` that lasts; (8) a row of this state with its target that nothing
+//! triggered, save rows that only a call of the application triggers; (9) the machine's `otherwise`.
+//! The first is looked at for every report, explained or not, in [`super::client`].
 //!
 //! Not responsible for deciding that it is unexplained.
 //!
 //! Invariant: an unexplained observation of a closed kind is always named.
 
 use super::config::Open;
-use super::duty::is_repetition;
+use super::duty::{Forbidden, is_repetition};
 use super::facts::matches;
 use super::group::{Env, Group, choose_req, view};
 use super::index::{Words, demands};
@@ -135,9 +135,18 @@ impl Group {
                     && demands(&profile.rows[open.row].body)
             })
         };
-        for (open, expect) in owing() {
-            let targets =
-                matches!((open.to, state), (Target::State(to), Some(state)) if to == state);
+        // Of rows that end alike, the first says that there is an end, and the last, or the one that moves, with what.
+        let moving = owing().filter(|(open, _)| open.moves());
+        let staying: Vec<_> = owing().filter(|(open, _)| !open.moves()).collect();
+        for (open, expect) in moving.chain(staying.into_iter().rev()) {
+            let targets = match state {
+                Some(state) => open.to == Target::State(state),
+                // Of a hidden state, what is said in the row's own word is what was meant for it.
+                None => {
+                    event.kind != "state"
+                        && expect.emit.heads.iter().any(|head| words.contains(head))
+                }
+            };
             if let Some(req) = open.req.filter(|_| targets && open.lo <= env.now) {
                 let expected = format!(
                     "{}: {}",
@@ -238,26 +247,33 @@ impl Group {
         })
     }
 
-    /// Reports an event of an open kind that a prohibition forbids in every configuration.
-    pub(super) fn forbidden(
-        &mut self,
+    /// The prohibition that an event of an open kind meets, where every configuration has one.
+    pub(super) fn forbids(
+        &self,
         env: &Env<'_>,
         event: &Event,
         words: &Words,
         rows: &[RowIx],
-        judge: &mut Judge,
-    ) {
+    ) -> Option<Forbidden> {
         let mut met = None;
         for config in &self.configs {
             let found = self
                 .armed_forbids(env, config, event, words, rows)
                 .or_else(|| self.while_forbids(env, config, event, words, rows));
-            match found {
-                None => return,
-                found => met = met.or(found),
-            }
+            found.as_ref()?;
+            met = met.or(found);
         }
-        let Some(met) = met else { return };
+        met
+    }
+
+    /// Reports an event of an open kind that meets a prohibition.
+    pub(super) fn forbidden(
+        &mut self,
+        env: &Env<'_>,
+        event: &Event,
+        met: Forbidden,
+        judge: &mut Judge,
+    ) {
         let since = met.trigger.map_or(event.n, |event| event.n);
         let breach = Breach {
             req: met.req,

@@ -13,6 +13,7 @@ use crate::profile::machine::{CodeRule, Constraint, RowBody, Settles};
 use crate::profile::{HeadIx, Length, Profile, ReqIx, RowIx};
 use crate::time::Micros;
 use crate::trace::Event;
+use smallvec::SmallVec;
 
 /// A call was made.
 pub(super) fn made(
@@ -38,6 +39,7 @@ pub(super) fn made(
             event: event.clone(),
             possible: group.possible(env.profile, event.at),
             counts: env.counts.into(),
+            unseen: if env.sight.hidden { env.index.dials.clone() } else { SmallVec::new() },
             warned: false,
             overdue: false,
         });

@@ -7,12 +7,14 @@
 
 use super::Law;
 use super::calls::{self, Completion};
+use super::config::seconds;
 use super::duty::is_repetition;
 use super::facts::{ClockState, Clocks, OpenCall, matches};
 use super::group::{Env, Explained, Group, holds, view};
 use super::index::{Index, Words};
 use super::judge::{Breach, Judge};
 use super::overdue::Soonest;
+use super::sight::{Sight, turns};
 use super::words::describe;
 use crate::profile::grid::{Cell, Says, StimulusIs, StimulusIx};
 use crate::profile::machine::{RowBody, ValueCheck};
@@ -35,6 +37,7 @@ pub(super) struct Client {
     /// Dials that have not come to an end.
     dials: SmallVec<[i64; 2]>,
     link_up: bool,
+    sight: Sight,
     last_attempt: Option<Micros>,
     longest_gap: Micros,
     last_n: u32,
@@ -49,15 +52,18 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(profile: &Profile, index: &Index, name: SmolStr, uid: SmolStr) -> Self {
+        let groups =
+            (0..index.groups.len()).map(|ix| Group::new(profile, index, ix, &uid)).collect();
         Self {
             name,
             uid,
             clocks: SmallVec::from_elem(ClockState::default(), profile.clocks.len()),
             counts: vec![0; profile.heads.len()],
             calls: Vec::new(),
-            groups: (0..index.groups.len()).map(|ix| Group::new(profile, index, ix)).collect(),
+            groups,
             dials: SmallVec::new(),
             link_up: true,
+            sight: Sight::default(),
             last_attempt: None,
             longest_gap: Micros::ZERO,
             last_n: 0,
@@ -79,6 +85,7 @@ impl Client {
             counts: &self.counts,
             now,
             link_up: self.link_up,
+            sight: self.sight,
             dialling: !self.dials.is_empty(),
             longest_gap: self.longest_gap,
             last_n: self.last_n,
@@ -119,11 +126,15 @@ impl Client {
     ) {
         self.last_n = event.n;
         self.network(event);
+        let turned = turns(event) && self.sight.turn(event);
         let findings = judge.findings.len();
         let before = self.state();
         self.cells(law, event, words, judge);
         let clocks = self.clocks.clone();
         self.start_clocks(law, event, words, judge);
+        if turned {
+            self.sight_changed(law, event.at);
+        }
         for head in words {
             let rows = &law.index.touched(*head).settles;
             let mut calls = std::mem::take(&mut self.calls);
@@ -298,6 +309,21 @@ impl Client {
         }
     }
 
+    /// From now on dials are hidden, or can be seen again.
+    fn sight_changed(&mut self, law: Law<'_>, now: Micros) {
+        // A gap in which dials may have been missed is none.
+        self.last_attempt = None;
+        let hidden = self.sight.hidden;
+        for call in self.calls.iter_mut().filter(|_| hidden) {
+            call.unseen = law.index.dials.clone();
+        }
+        self.with(law, now, |env, groups| {
+            for group in groups {
+                if hidden { group.hide_dials(env) } else { group.show_dials(env) }
+            }
+        });
+    }
+
     fn start_clocks(&mut self, law: Law<'_>, event: &Rc<Event>, words: &Words, judge: &mut Judge) {
         for head in words {
             for &ix in &law.index.touched(*head).starts {
@@ -431,14 +457,20 @@ impl Client {
     fn crossings(&mut self, profile: &Profile, now: Micros, judge: &mut Judge) {
         let Some(state) = self.state() else { return };
         for (stimulus, column) in profile.grid.stimuli.iter().enumerate() {
-            let StimulusIs::Since(clocks, after) = &column.is else {
-                continue;
+            let (clocks, after) = match &column.is {
+                StimulusIs::Since(clocks, after) => (clocks, Some(*after)),
+                StimulusIs::SinceRegister(clocks, register) => {
+                    let config = self.groups.first().map(|group| &group.configs[0]);
+                    (clocks, config.and_then(|config| seconds(&config.registers[*register])))
+                }
+                StimulusIs::On(_) => continue,
             };
+            let Some(after) = after else { continue };
             for &clock in clocks {
                 let ClockState { heard, .. } = self.clocks[clock];
                 let key = (stimulus, clock, heard);
                 if self.clocks[clock].running()
-                    && heard + *after <= now
+                    && heard + after <= now
                     && !self.crossed.contains(&key)
                 {
                     self.crossed.push(key);
@@ -509,7 +541,9 @@ impl Client {
             for head in words {
                 let rows = &law.index.touched(*head).nevers_of_self;
                 for group in groups.iter_mut() {
-                    group.forbidden(env, event, words, rows, judge);
+                    if let Some(met) = group.forbids(env, event, words, rows) {
+                        group.forbidden(env, event, met, judge);
+                    }
                 }
             }
         });
@@ -530,6 +564,18 @@ fn group_event(
         .iter()
         .find_map(|head| env.index.touched(*head).owner.map(|owner| (*head, owner)))
         .filter(|(_, owner)| env.index.group_of[*owner] == group.ix);
+    // What an event of an open kind is forbidden by hangs on the state before it.
+    let met = match owner {
+        Some(_) => None,
+        None => {
+            let nevers: SmallVec<[RowIx; 8]> = words
+                .iter()
+                .flat_map(|head| env.index.touched(*head).nevers.iter().copied())
+                .filter(|row| group.has(env, *row) && !repeats(env, *row))
+                .collect();
+            if nevers.is_empty() { None } else { group.forbids(env, event, words, &nevers) }
+        }
+    };
     // An event that no row of the group listens to leaves its configurations alone.
     let mut explained = if env.index.listens(words, group.ix) {
         group.event(env, event, words, judge)
@@ -546,18 +592,10 @@ fn group_event(
         }
     }
     if explained == Explained::No {
-        match owner {
-            Some((_, owner)) => group.unexplained(env, event, words, owner, judge),
-            None => {
-                let nevers: SmallVec<[RowIx; 8]> = words
-                    .iter()
-                    .flat_map(|head| env.index.touched(*head).nevers.iter().copied())
-                    .filter(|row| group.has(env, *row) && !repeats(env, *row))
-                    .collect();
-                if !nevers.is_empty() {
-                    group.forbidden(env, event, words, &nevers, judge);
-                }
-            }
+        match (owner, met) {
+            (Some((_, owner)), _) => group.unexplained(env, event, words, owner, judge),
+            (None, Some(met)) => group.forbidden(env, event, met, judge),
+            (None, None) => {}
         }
     }
     owner.map(|(_, owner)| owner)

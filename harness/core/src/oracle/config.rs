@@ -4,12 +4,13 @@
 //!
 //! Invariant: an open row's window never moves later after it was opened.
 
-use crate::profile::machine::{Modality, StateSet, Target};
+use crate::profile::machine::{Expect, Modality, StateSet, Target};
 use crate::profile::{ReqIx, RowIx, StateIx};
 use crate::time::Micros;
 use crate::trace::Event;
 use crate::value::Value;
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 use std::rc::Rc;
 
 /// One configuration of a group of machines.
@@ -25,6 +26,8 @@ pub(super) struct Config {
     pub(super) seen: u32,
     /// Memory.
     pub(super) registers: SmallVec<[Value; 8]>,
+    /// The user of the client.
+    pub(super) uid: SmolStr,
     /// Rows that wait.
     pub(super) open: Vec<Open>,
     /// Prohibitions that an event armed.
@@ -81,6 +84,8 @@ pub(super) struct Armed {
     pub(super) req: Option<ReqIx>,
     pub(super) from: Micros,
     pub(super) until: Option<Micros>,
+    /// Since when it is tempted: what it forbids could be seen from then on.
+    pub(super) since: Micros,
     pub(super) trigger: Trigger,
     pub(super) satisfied: bool,
 }
@@ -111,8 +116,22 @@ impl Config {
         set
     }
 
+    /// How long after its trigger the window of a row opens; `None` where a register should say and does not.
+    pub(super) fn delay(&self, expect: &Expect) -> Option<Micros> {
+        match expect.after_register {
+            None => Some(expect.after),
+            Some(register) => seconds(&self.registers[register]).map(|time| expect.after + time),
+        }
+    }
+
     /// Whether the client may have left its state by now without having said so.
     pub(super) fn leaving(&self, now: Micros) -> bool {
         self.open.iter().any(|open| open.lo <= now && open.moves() && !open.watch)
     }
+}
+
+/// A number of seconds above zero as a time.
+pub(super) fn seconds(value: &Value) -> Option<Micros> {
+    let seconds = value.as_num().filter(|n| *n > 0.0)?;
+    Some(Micros::from_ms(seconds * 1_000.0))
 }

@@ -89,7 +89,8 @@ impl Duty {
                     req = choose_req(&row.req, &view);
                 }
                 force
-            }) && (is_keep || !env.index.needs_network[lasting.row] || env.link_up);
+            }) && (is_keep || !env.index.needs_network[lasting.row] || env.link_up)
+                && !env.hides(lasting.row);
             if lasting.paused && !configs.iter().any(|config| config.leaving(env.now)) {
                 lasting.paused = false;
                 lasting.last = env.now;
@@ -202,7 +203,7 @@ impl Duty {
     /// Marks armed prohibitions that were kept, and drops those that are over.
     pub(super) fn armed(&self, env: &Env<'_>, config: &mut Config, judge: &mut Judge) {
         for armed in &mut config.armed {
-            if !armed.satisfied && armed_decided(env, armed) <= env.now {
+            if !armed.satisfied && !env.hides(armed.row) && armed_decided(env, armed) <= env.now {
                 armed.satisfied = true;
                 if let Some(req) = armed.req {
                     judge.satisfy(env.profile, req);
@@ -300,14 +301,11 @@ fn exposure(env: &Env<'_>, row: RowIx) -> Micros {
 
 fn armed_decided(env: &Env<'_>, armed: &Armed) -> Micros {
     let RowBody::Never(never) = &env.profile.rows[armed.row].body else {
-        return armed.from;
+        return armed.since;
     };
-    let exposed = never.exposure.map(|exposure| armed.from + exposure);
-    match (exposed, armed.until) {
-        (Some(exposed), Some(until)) => exposed.min(until),
-        (Some(at), None) | (None, Some(at)) => at,
-        (None, None) => armed.from + EXPOSURE,
-    }
+    let lasts = armed.until.map(|until| until.since(armed.from));
+    let enough = never.exposure.into_iter().chain(lasts).min();
+    armed.since + enough.unwrap_or(EXPOSURE)
 }
 
 fn speaks_of_event(row: &crate::profile::machine::Row) -> bool {

@@ -65,6 +65,8 @@ pub(super) struct OpenCall {
     pub(super) possible: StateSet,
     /// The counters at the call.
     pub(super) counts: Box<[u32]>,
+    /// Words that may have come since then without being seen.
+    pub(super) unseen: SmallVec<[HeadIx; 2]>,
     /// The cap's warning was given.
     pub(super) warned: bool,
     /// It was found overdue.
@@ -107,9 +109,10 @@ impl Facts for View<'_> {
 
     fn since(&self, heads: &[HeadIx]) -> bool {
         self.call.is_some_and(|call| {
-            heads
-                .iter()
-                .any(|head| self.counts[usize::from(*head)] > call.counts[usize::from(*head)])
+            heads.iter().any(|head| {
+                self.counts[usize::from(*head)] > call.counts[usize::from(*head)]
+                    || call.unseen.contains(head)
+            })
         })
     }
 
@@ -178,6 +181,7 @@ pub(super) fn allows(
             *value == Value::Null || value.means(have)
         }
         Constraint::Current => state.is_some_and(|state| have.as_text() == Some(state)),
+        Constraint::Own => have.as_text() == Some(config.uid.as_str()),
     }
 }
 

@@ -12,6 +12,7 @@ use super::duty::Duty;
 use super::facts::{Clocks, View, allows, matches};
 use super::index::{Index, Words, demands};
 use super::judge::{Breach, Judge};
+use super::sight::Sight;
 use super::windows::{assign, cancels, exercised, on, open_on, rank, remove, withdraw};
 use super::words::describe;
 use super::{MAX_CONFIGURATIONS, Settings};
@@ -36,6 +37,7 @@ pub(super) struct Env<'a> {
     pub(super) counts: &'a [u32],
     pub(super) now: Micros,
     pub(super) link_up: bool,
+    pub(super) sight: Sight,
     pub(super) dialling: bool,
     pub(super) longest_gap: Micros,
     /// The last event, for spans of what was not seen.
@@ -65,7 +67,7 @@ pub(super) struct Past {
 }
 
 impl Group {
-    pub(super) fn new(profile: &Profile, index: &Index, ix: usize) -> Self {
+    pub(super) fn new(profile: &Profile, index: &Index, ix: usize, uid: &SmolStr) -> Self {
         let leader = index.groups[ix].0;
         let config = Config {
             state: profile.machines[leader].start,
@@ -73,6 +75,7 @@ impl Group {
             entered: Micros::ZERO,
             seen: 0,
             registers: profile.registers.values().cloned().collect(),
+            uid: uid.clone(),
             open: Vec::new(),
             armed: Vec::new(),
         };
@@ -255,15 +258,20 @@ impl Group {
                         if let Some(req) = req {
                             judge.mark(req, crate::record::Judgement::Undetermined);
                         }
+                        if env.sight.hidden && env.index.ended_by_dial.contains(&ix) {
+                            continue;
+                        }
+                        let from = env.now
+                            + never.grace.map_or(Micros::ZERO, |grace| {
+                                env.settings.length(env.profile, grace)
+                            });
                         opened.armed.push(Armed {
                             row: ix,
                             req,
-                            from: env.now
-                                + never.grace.map_or(Micros::ZERO, |grace| {
-                                    env.settings.length(env.profile, grace)
-                                }),
+                            from,
                             until: length
                                 .map(|length| env.now + env.settings.length(env.profile, length)),
+                            since: from,
                             trigger: Trigger { event: Rc::clone(event) },
                             satisfied: false,
                         });

@@ -62,6 +62,14 @@ pub struct Index {
     pub(super) needs_network: Vec<bool>,
     /// The word for an attempt.
     pub(super) attempt: Option<HeadIx>,
+    /// The words for dials, which may be hidden.
+    pub(super) dials: SmallVec<[HeadIx; 2]>,
+    /// For each row whether what it demands or forbids is a dial.
+    pub(super) waits_for_dial: Vec<bool>,
+    /// Rows that a dial opens, or starts the clock of.
+    pub(super) opened_by_dial: Vec<RowIx>,
+    /// Rows that a dial withdraws, or stops the clock of.
+    pub(super) ended_by_dial: Vec<RowIx>,
 }
 
 /// The words of one event: at most its own and its kind.
@@ -95,9 +103,19 @@ impl Index {
             attempt: (0..profile.heads.len())
                 .filter_map(|ix| HeadIx::try_from(ix).ok())
                 .find(|ix| profile.heads.text(*ix) == "attempt"),
+            dials: (0..profile.heads.len())
+                .filter_map(|ix| HeadIx::try_from(ix).ok())
+                .filter(|ix| {
+                    matches!(Head::parse(profile.heads.text(*ix)).kind, "attempt" | "dial")
+                })
+                .collect(),
+            waits_for_dial: Vec::new(),
+            opened_by_dial: Vec::new(),
+            ended_by_dial: Vec::new(),
         };
         for (ix, row) in profile.rows.iter().enumerate() {
             index.add_row(profile, ix, &row.body);
+            index.add_dials(profile, ix, &row.body);
         }
         for (ix, clock) in profile.clocks.iter().enumerate() {
             index.each(&clock.start, |touched| touched.starts.push(ix));
@@ -175,6 +193,35 @@ impl Index {
             }
         }
         self.needs_network.push(tempting);
+    }
+
+    /// What of a row hangs on dials.
+    fn add_dials(&mut self, profile: &Profile, ix: RowIx, body: &RowBody) {
+        let names = |patterns: &[Pattern]| {
+            patterns.iter().flat_map(|pattern| &pattern.heads).any(|head| self.dials.contains(head))
+        };
+        let (mut opened, mut ended) = (false, false);
+        let waits = match body {
+            RowBody::Expect(expect) => {
+                (opened, ended) = match &expect.trigger {
+                    Trigger::On(patterns) => (names(patterns), names(&expect.unless)),
+                    Trigger::Since(clock) => {
+                        let clock = &profile.clocks[*clock];
+                        (names(&clock.start), names(&expect.unless) || names(&clock.stop))
+                    }
+                };
+                names(std::slice::from_ref(&expect.emit))
+            }
+            RowBody::Never(never) => {
+                ended = names(&never.unless);
+                names(std::slice::from_ref(&never.pattern))
+            }
+            RowBody::Keep(keep) => names(std::slice::from_ref(&keep.pattern)),
+            RowBody::Silent { .. } | RowBody::Choice { .. } | RowBody::Settles(_) => false,
+        };
+        self.waits_for_dial.push(waits);
+        self.opened_by_dial.extend(opened.then_some(ix));
+        self.ended_by_dial.extend(ended.then_some(ix));
     }
 
     fn trigger(&mut self, ix: RowIx, trigger: &Trigger) {

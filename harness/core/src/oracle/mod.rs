@@ -6,7 +6,7 @@
 //! guards), `config`, `group`, `moves`, `windows` and `overdue` (configurations and how events and time
 //! move them), `duty` (what lasts),
 //! `calls`, `attribution` (names what is unexplained), `judge` (grades and collects), `story` (what was
-//! expected, for timelines), [`verdict`].
+//! expected, for timelines), `sight` (dials that nobody can see), [`verdict`].
 //!
 //! Not responsible for playing scenarios or knowing any clock: events bring their times.
 //!
@@ -24,11 +24,13 @@ pub mod index;
 mod judge;
 mod moves;
 mod overdue;
+mod sight;
 mod story;
 pub mod verdict;
 mod windows;
 mod words;
 
+use crate::profile::machine::Modality;
 use crate::profile::{CapIx, ClockIx, Length, Profile, ReqIx, RowIx, StateIx};
 use crate::record::{CellSeen, Choice, Finding, Judgement, MoveSeen, Story};
 use crate::time::Micros;
@@ -39,7 +41,7 @@ use judge::Judge;
 use overdue::Soonest;
 use smol_str::SmolStr;
 use std::rc::Rc;
-use story::{Instant, Teller};
+use story::{Moment, Teller};
 pub use words::pattern_text;
 
 /// More configurations than this make a case INCONCLUSIVE.
@@ -158,7 +160,7 @@ impl<'p> Oracle<'p> {
 
     fn tell(&mut self, n: Option<u32>) {
         if let (Some(teller), Some(met)) = (&mut self.teller, &mut self.judge.met) {
-            let now = Instant { at: self.now, n };
+            let now = Moment { at: self.now, n };
             teller.look(self.law.profile, &self.clients, met, now);
             met.clear();
         }
@@ -177,7 +179,8 @@ impl<'p> Oracle<'p> {
         };
         let law = self.law;
         let index = law.index;
-        if words.is_empty() || words.iter().all(|head| index.touched(*head).only_keeps) {
+        let quiet = words.iter().all(|head| index.touched(*head).only_keeps);
+        if quiet && !sight::turns(event) {
             if !words.is_empty() {
                 self.clients[at].beat(law, event, &words);
             }
@@ -257,6 +260,24 @@ impl<'p> Oracle<'p> {
     #[must_use]
     pub fn state(&self, client: usize) -> Option<StateIx> {
         self.clients[client].state()
+    }
+
+    /// Whether a client owes nothing that is due by now, so that a script may go on from a hidden state: what it
+    /// reports of the way there has been seen, or is overdue. What only a cap limits is not waited for.
+    #[must_use]
+    pub fn is_settled(&self, client: usize) -> bool {
+        let profile = self.law.profile;
+        let due = |open: &config::Open| {
+            open.lo <= self.now
+                && !(open.watch || open.overdue || open.warn.is_some())
+                && open.modality == Modality::Must
+                && index::demands(&profile.rows[open.row].body)
+        };
+        let groups = &self.clients[client].groups;
+        !groups
+            .iter()
+            .filter(|group| !group.is_server(profile))
+            .any(|group| group.configs[0].open.iter().any(due))
     }
 
     /// When a clock of a client started: the last byte heard, for a silent link.

@@ -10,6 +10,7 @@ use super::config::{Config, Open};
 use super::facts::{ClockState, Clocks, View, matches};
 use super::group::{Env, Group, Past, choose_req, holds, view};
 use super::judge::Judge;
+use super::sight::judgeable;
 use super::windows::{binds, cancels, exercised, left, on, open_on, window, withdraw};
 use crate::profile::machine::{Modality, RowBody, StateSet};
 use crate::profile::{ClockIx, RowIx, StateIx};
@@ -18,9 +19,13 @@ use crate::trace::Event;
 use smallvec::SmallVec;
 
 impl Group {
-    pub(super) fn push(&self, env: &Env<'_>, config: &mut Config, open: Open) {
+    pub(super) fn push(&self, env: &Env<'_>, config: &mut Config, mut open: Open) {
         let row = &env.profile.rows[open.row];
         if row.from.is_some_and(|from| !from.has(config.state)) {
+            return;
+        }
+        let opened = open.event().map_or(env.now, |event| event.at);
+        if !judgeable(env, &mut open, opened) {
             return;
         }
         // A second trigger of an open row changes nothing; rows that bind fields of their trigger
@@ -92,6 +97,7 @@ impl Group {
                 self.arm_clock(env, config, clock, at_entry, old, judge);
             }
         }
+        self.permit_unseen(env, config, effective);
         let first = offered.iter().map(|(n, _)| *n).min();
         let start = first.map_or(from, |first| {
             from.min(self.history.partition_point(|past| past.event.n < first))
@@ -251,14 +257,15 @@ impl Group {
         }
         let req = choose_req(&row.req, &view);
         let ClockState { heard, sure, n, .. } = clocks[clock];
-        let base = (sure + expect.after).max(config.entered);
+        let Some(after) = config.delay(expect) else { return };
+        let base = (sure + after).max(config.entered);
         let (warn, hi) = window(env, expect, base);
         exercised(judge, row, req);
         judge.row(ix);
-        config.open.push(Open {
+        let mut open = Open {
             row: ix,
             modality: expect.modality,
-            lo: (heard + expect.after) - env.profile.tolerance.early,
+            lo: (heard + after) - env.profile.tolerance.early,
             warn,
             hi,
             req,
@@ -269,6 +276,9 @@ impl Group {
             warned: false,
             watch: false,
             withdrawn: None,
-        });
+        };
+        if judgeable(env, &mut open, heard) {
+            config.open.push(open);
+        }
     }
 }

@@ -47,7 +47,7 @@ struct Seen {
 
 /// What moved the clients on: an event, or time alone.
 #[derive(Clone, Copy)]
-pub(super) struct Instant {
+pub(super) struct Moment {
     pub(super) at: Micros,
     pub(super) n: Option<u32>,
 }
@@ -60,7 +60,7 @@ impl Teller {
         profile: &Profile,
         clients: &[Client],
         met: &[(RowIx, u32)],
-        now: Instant,
+        now: Moment,
     ) {
         for client in clients {
             self.stay(profile, client, now);
@@ -96,7 +96,7 @@ impl Teller {
         }
     }
 
-    fn stay(&mut self, profile: &Profile, client: &Client, now: Instant) {
+    fn stay(&mut self, profile: &Profile, client: &Client, now: Moment) {
         let Some((_, machine)) = profile.main_machine() else { return };
         let Some(config) = client.groups.first().map(|group| &group.configs[0]) else { return };
         let Some(state) = machine.states.get(config.state) else { return };
@@ -129,7 +129,7 @@ impl Teller {
 }
 
 /// What a client's first configurations wait for.
-fn waits(profile: &Profile, at: usize, client: &Client, now: Instant) -> Vec<Seen> {
+fn waits(profile: &Profile, at: usize, client: &Client, now: Moment) -> Vec<Seen> {
     let mut seen = Vec::new();
     let groups = client.groups.iter().enumerate();
     for (group, config) in groups

@@ -10,6 +10,8 @@ use crate::trace::{Event, Head, Plane};
 use crate::value::Value;
 
 const LONGEST: usize = 80;
+/// Before the name of a field whose value a client said in other words: what it said itself.
+const RAW: &str = "raw-";
 
 /// An event in words, such as `state reconnecting (reason interrupted)`.
 pub(super) fn describe(event: &Event) -> String {
@@ -33,19 +35,22 @@ pub(super) fn describe(event: &Event) -> String {
         .data
         .iter()
         .filter(|(name, value)| !hide.contains(&name.as_str()) && **value != Value::Null)
+        .filter(|(name, _)| !name.starts_with(RAW))
         .map(|(name, value)| {
             format!("{} {}", name.trim_end_matches("_ms"), shorten(&value.to_string()))
         })
         .collect();
-    let strange: Vec<String> =
-        [("state", "raw"), ("code", "raw"), ("event", "raw"), ("reason", "raw-reason")]
-            .into_iter()
-            .filter(|_| event.plane == Plane::Control)
-            .filter_map(|(name, raw)| event.data.get(name).zip(event.data.get(raw)))
-            // What the profile knows has its own name, and another word under `raw`.
-            .filter(|(name, raw)| name == raw)
-            .map(|(_, raw)| shorten(&raw.to_string()))
-            .collect();
+    let own = ["state", "code", "event"].into_iter().map(|name| (name, event.data.get("raw")));
+    let apart =
+        event.data.iter().filter_map(|(name, said)| Some((name.strip_prefix(RAW)?, Some(said))));
+    let strange: Vec<String> = own
+        .chain(apart)
+        .filter(|_| event.plane == Plane::Control)
+        .filter_map(|(name, raw)| event.data.get(name).zip(raw))
+        // What the profile knows has its own name, and another word under `raw`.
+        .filter(|(name, raw)| name == raw)
+        .map(|(_, raw)| shorten(&raw.to_string()))
+        .collect();
     let text = in_brackets(text, &fields);
     if strange.is_empty() {
         text
@@ -116,5 +121,6 @@ pub(super) fn constraint(name: &str, want: &Constraint) -> Option<String> {
         Constraint::Same(_) => Some(format!("the same {name}")),
         Constraint::Register(_) => Some(format!("{name} as given")),
         Constraint::Current => Some(format!("the same {name} again")),
+        Constraint::Own => Some(format!("{name} its own")),
     }
 }

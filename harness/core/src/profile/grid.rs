@@ -5,7 +5,7 @@
 //! Invariant: every cell is listed. A profile with an unlisted cell does not load.
 
 use super::machine::StateSet;
-use super::{ClockIx, ReqIx, RowIx, StateIx};
+use super::{ClockIx, RegisterIx, ReqIx, RowIx, StateIx};
 use crate::profile::machine::Pattern;
 use crate::time::Micros;
 use smol_str::SmolStr;
@@ -42,6 +42,8 @@ pub enum StimulusIs {
     On(Vec<Pattern>),
     /// One of these clocks has run for this long.
     Since(Vec<ClockIx>, Micros),
+    /// One of these clocks has run for as many seconds as the register holds.
+    SinceRegister(Vec<ClockIx>, RegisterIx),
 }
 
 /// One cell.

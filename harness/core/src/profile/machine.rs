@@ -6,7 +6,7 @@
 //! Invariant: a row is as strict as its requirement, `strict` can only lower it.
 
 use super::expr::Expr;
-use super::requirement::Strictness;
+use super::requirement::{Basis, Strictness};
 use super::{ClockIx, HeadIx, Length, MachineIx, RegisterIx, ReqIx, RowIx, StateIx};
 use crate::time::Micros;
 use crate::value::Value;
@@ -60,6 +60,8 @@ pub struct Machine {
     pub start: StateIx,
     /// Whose behaviour it describes.
     pub subject: Subject,
+    /// Whether the document has this table, or its prose merely implies it.
+    pub basis: Basis,
     /// Static checks of reports.
     pub values: Vec<ValueRule>,
     /// Its rows, as indices into the profile's.
@@ -176,6 +178,9 @@ pub struct Expect {
     pub trigger: Trigger,
     /// How long after the trigger its window opens.
     pub after: Micros,
+    /// The register that holds how many seconds later still: a time that a call brings along. While it holds no
+    /// number above zero, the row does not open.
+    pub after_register: Option<RegisterIx>,
     /// How long the window is. `None` for a `may`: until the state is left.
     pub within: Option<Length>,
     /// From when on a late arrival warns, counted like `within`.
@@ -321,4 +326,6 @@ pub enum Constraint {
     Register(RegisterIx),
     /// The state that the instance is already in.
     Current,
+    /// The user of this client.
+    Own,
 }

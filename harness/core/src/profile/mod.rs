@@ -75,8 +75,8 @@ pub struct Profile {
     pub heads: Heads,
     /// State x stimulus of the machine that owns the reported states.
     pub grid: Grid,
-    /// How a preamble reaches a state: the call to make.
-    pub reach: IndexMap<SmolStr, (SmolStr, Fields)>,
+    /// How a preamble reaches a state: the calls to make, in order.
+    pub reach: IndexMap<SmolStr, Vec<(SmolStr, Fields)>>,
     /// What the scripted server does unless a script deviates.
     pub realm: RealmSpec,
     /// Where the document contradicts itself or leaves gaps, and how the harness judges there.
@@ -224,6 +224,15 @@ impl Profile {
     #[must_use]
     pub fn main_machine(&self) -> Option<(MachineIx, &Machine)> {
         self.machines.iter().enumerate().find(|(_, machine)| !machine.states.is_empty())
+    }
+
+    /// Whether clients report the states of the main machine; otherwise they are hidden, and the tables alone say
+    /// which one a client is in.
+    #[must_use]
+    pub fn reports_states(&self) -> bool {
+        self.main_machine().is_some_and(|(_, machine)| {
+            machine.owns.iter().any(|head| self.heads.text(*head) == "state")
+        })
     }
 
     /// The row with this id.

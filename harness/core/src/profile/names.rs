@@ -15,6 +15,8 @@ use smol_str::SmolStr;
 pub struct Names {
     /// Enumerations by name: `state`, `reason`, `event`, `code.login`, …
     pub enums: IndexMap<SmolStr, Enumeration>,
+    /// Values that tables speak of together, by the name of the group.
+    pub groups: IndexMap<SmolStr, Vec<SmolStr>>,
     /// Methods by the profile's name.
     pub calls: IndexMap<SmolStr, Method>,
 }
@@ -74,9 +76,19 @@ impl Enumeration {
 }
 
 impl Names {
+    /// Replaces what a client said in the fields of an event that have an enumeration of their own, `FIELD.EVENT`,
+    /// and keeps its own words under `raw-FIELD`.
+    pub fn normalise_event(&self, event: &str, data: &mut Fields) {
+        for name in self.enums.keys() {
+            if let Some(field) = name.strip_suffix(event).and_then(|rest| rest.strip_suffix('.')) {
+                self.normalise(name, field, &format!("raw-{field}"), data);
+            }
+        }
+    }
+
     /// Replaces what a client said in `field` by the profile's name, and keeps its own words under
     /// `raw` where they differ. What is in no enumeration stays as it was said.
-    pub fn normalise(&self, enumeration: &str, field: &str, raw: &'static str, data: &mut Fields) {
+    pub fn normalise(&self, enumeration: &str, field: &str, raw: &str, data: &mut Fields) {
         let Some(said) = data.get(field) else { return };
         let text: SmolStr = match said {
             Value::Text(text) => text.clone(),
@@ -91,7 +103,14 @@ impl Names {
         if let Some(name) = name {
             data.set(field.into(), Value::Text(name.clone()));
         }
-        data.set(SmolStr::new_static(raw), said);
+        data.set(raw.into(), said);
+    }
+
+    /// The codes that the server refuses a login with: `code.rejected` where the profile lists them apart from
+    /// those of a method.
+    #[must_use]
+    pub fn refusals(&self) -> Option<&Enumeration> {
+        self.enums.get("code.rejected").or_else(|| self.enums.get(&self.code_enum("login")))
     }
 
     /// The enumeration of a call's result codes.

@@ -13,7 +13,7 @@ pub struct Requirement {
     /// Its fixed id.
     pub id: SmolStr,
     /// What it is about: `transition`, `callback`, `error-code`, `timing`, `prohibition`,
-    /// `server-behaviour`, `remote-observation`, `invariant`.
+    /// `server-behaviour`, `remote-observation`, `parameter`, `invariant`.
     pub kind: SmolStr,
     /// Who can show it.
     pub test: TestedBy,

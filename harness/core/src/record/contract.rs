@@ -5,7 +5,7 @@
 //! Invariant: a report needs nothing of a suite's files but what stands here.
 
 use crate::profile::Document;
-use crate::profile::requirement::Requirement;
+use crate::profile::requirement::{Basis, Requirement};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -106,6 +106,9 @@ pub struct RowRecord {
     pub title: String,
     /// Its requirements.
     pub requirements: Vec<SmolStr>,
+    /// Whether the document has the table that it stands in (`explicit`), or its prose implies it.
+    #[serde(default)]
+    pub basis: Option<Basis>,
     /// `transition`, `expect`, `may`, `silent`, `never`, `keep`, `settles` or `choice`.
     #[serde(default)]
     pub kind: SmolStr,

@@ -37,26 +37,30 @@ pub(crate) const ALICE: &str = "alice";
 pub(crate) fn agora() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let files = ProfileFiles {
-            profile: Source::new(
+        read(
+            Source::new(
                 "profile.yaml",
                 include_str!("../../../../scenarios/agora-rtm-1x/profile.yaml"),
             ),
-            requirements: Source::new(
+            Source::new(
                 "requirements.yaml",
                 include_str!("../../../../scenarios/agora-rtm-1x/requirements.yaml"),
             ),
-            wire: Some(Source::new(
+            Some(Source::new(
                 "wire.yaml",
                 include_str!("../../../../scenarios/agora-rtm-1x/wire.yaml"),
             )),
-        };
-        let loaded = load_profile(files, None);
-        let told: String = loaded.diagnostics.iter().map(|found| found.render(false)).collect();
-        let profile = loaded.value.unwrap_or_else(|| panic!("{told}"));
-        let (index, settings) = (Index::new(&profile), Settings::of(&profile));
-        Table { profile, index, settings }
+        )
     })
+}
+
+/// A profile that is right.
+pub(crate) fn read(profile: Source, requirements: Source, wire: Option<Source>) -> Table {
+    let loaded = load_profile(ProfileFiles { profile, requirements, wire, conflicts: None }, None);
+    let told: String = loaded.diagnostics.iter().map(|found| found.render(false)).collect();
+    let profile = loaded.value.unwrap_or_else(|| panic!("{told}"));
+    let (index, settings) = (Index::new(&profile), Settings::of(&profile));
+    Table { profile, index, settings }
 }
 
 impl Table {
@@ -229,7 +233,7 @@ impl Table {
             && pattern.fields.iter().all(|(name, want)| {
                 let have = event.data.get(name).cloned().unwrap_or_default();
                 match want {
-                    Constraint::Any | Constraint::Register(_) => true,
+                    Constraint::Any | Constraint::Own | Constraint::Register(_) => true,
                     Constraint::OneOf(list) => list.iter().any(|value| value.means(&have)),
                     Constraint::NoneOf(list) => !list.iter().any(|value| value.means(&have)),
                     Constraint::Same(field) => {

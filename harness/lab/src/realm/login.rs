@@ -13,6 +13,9 @@ use stateline_core::scenario::ClientIx;
 use stateline_core::time::Micros;
 use stateline_core::value::{Fields, Value};
 
+/// The code of a login that kicks nobody while another instance is online, where the profile names no other.
+const ELSEWHERE: &str = "online-elsewhere";
+
 /// A login request.
 #[derive(Clone, Debug)]
 pub(super) struct Login {
@@ -21,6 +24,8 @@ pub(super) struct Login {
     uid: SmolStr,
     token: SmolStr,
     session: Option<SmolStr>,
+    /// Whether it ends the session of another instance; else it is refused while there is one.
+    kicks: bool,
 }
 
 impl Login {
@@ -40,6 +45,7 @@ impl Realm {
             uid: fields.text("uid").unwrap_or(&self.users[client].uid).into(),
             token: fields.text("token").unwrap_or_default().into(),
             session: fields.text("session").map(SmolStr::from),
+            kicks: fields.get("kick") != Some(&Value::Bool(false)),
         };
         let token = self.tokens.find(client, &login.token);
         let user = &mut self.users[client];
@@ -72,8 +78,10 @@ impl Realm {
         let code = self.rules.refused(client).or_else(|| {
             let cause = if self.banned.contains(&login.uid) {
                 "banned"
+            } else if let Some(fault) = self.tokens.fault(now, client, &login.uid, &login.token) {
+                fault.cause()
             } else {
-                self.tokens.fault(now, client, &login.uid, &login.token)?.cause()
+                self.elsewhere(client, login).then_some(ELSEWHERE)?
             };
             Some(self.spec.codes.get(cause).cloned().unwrap_or_else(|| cause.into()))
         });
@@ -138,6 +146,16 @@ impl Realm {
             }
             self.close(now, old, "normal", true);
         }
+    }
+
+    /// Whether a login that kicks nobody comes too late, because another instance of its user is online.
+    fn elsewhere(&self, client: ClientIx, login: &Login) -> bool {
+        !login.kicks
+            && self.resumable(login).is_none()
+            && self
+                .sessions
+                .iter()
+                .any(|session| session.uid == login.uid && session.client != Some(client))
     }
 
     /// Another instance of the client's user, played by the lab, logs in.

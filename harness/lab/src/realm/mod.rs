@@ -330,6 +330,13 @@ impl Realm {
                 self.users[*client].held.get_or_insert_default();
                 self.rules.add_hold(*client, &self.users[*client].name);
             }
+            ServerAct::Issue(client) => {
+                let User { name, uid, .. } = &self.users[*client];
+                let (name, uid) = (name.clone(), uid.clone());
+                let label = self.tokens.issue(now, *client, &name, &uid).label;
+                let data = Fields::new().with("token", label);
+                self.signal(Some(*client), "token.issued", data);
+            }
             ServerAct::Kick(client) => self.expel(now, *client, "kicked", Why::Kicked),
             ServerAct::Mute(client, muted) => self.users[*client].muted = *muted,
             ServerAct::Push { client, message, fields } => self.push(*client, message, fields),

@@ -26,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         LinkAct::BlackHole,
         LinkAct::Blip,
         LinkAct::Closed,
+        LinkAct::ClosedPort,
         LinkAct::Delay(ms(120)),
         LinkAct::HalfOpenDown,
         LinkAct::HalfOpenUp,

@@ -117,6 +117,41 @@ fn another_instance_supersedes() {
 }
 
 #[test]
+fn a_login_that_kicks_nobody_is_refused_while_another_instance_is_online() {
+    let mut driver = Driver::new(21);
+    driver.login(ALICE, 1);
+    driver.forget();
+    let ask = |driver: &mut Driver, client, conn, more: &str| {
+        driver.dial(client, conn);
+        driver.run(50);
+        let token = driver.mint(client, "valid", None);
+        let login = format!(r#""op":"login","user":"alice","token":"{token}""#);
+        driver.request(client, conn, &format!("{login}{more}"));
+        driver.run(50);
+    };
+    ask(&mut driver, ALICE2, 1, r#","kick":false"#);
+    let refused = driver.one("server.rejected");
+    assert_eq!(
+        (refused.client, refused.data.text("code")),
+        (Some(ALICE2), Some("online-elsewhere"))
+    );
+    driver.none("server.superseded");
+    // The session that is online is its own: it takes it up again, or begins a new one.
+    ask(&mut driver, ALICE, 2, r#","kick":false,"session":"s1""#);
+    assert!(driver.one("server.accepted").data.flag("resumed"));
+    driver.forget();
+    ask(&mut driver, ALICE, 3, r#","kick":false"#);
+    assert!(!driver.one("server.accepted").data.flag("resumed"));
+    // What says nothing, or that it kicks, takes over.
+    driver.forget();
+    ask(&mut driver, ALICE2, 2, r#","kick":true"#);
+    assert_eq!(driver.one("server.superseded").client, Some(ALICE));
+    assert_eq!(driver.one("server.accepted").client, Some(ALICE2));
+    let sent = driver.frames(ALICE2, "sent", "login");
+    assert!(sent.iter().all(|frame| frame.data.flag("kick")), "{}", driver.story());
+}
+
+#[test]
 fn a_ghost_supersedes_and_is_superseded() {
     let mut driver = lobby(5);
     driver.forget();

@@ -171,6 +171,64 @@ fn refused_closed_and_blip_differ_in_what_dials_meet() {
 }
 
 #[test]
+fn a_closed_port_shows_no_dial() {
+    let play = |dials: bool| {
+        let mut driver = lobby(11);
+        driver.forget();
+        driver.link(ALICE, LinkAct::ClosedPort);
+        for conn in 2..5 {
+            driver.run(700);
+            if dials {
+                driver.dial(ALICE, conn);
+            }
+        }
+        if dials {
+            // One is given up, and one is still under way when the port opens again.
+            driver.out(ALICE, Output::Close { conn: 4 });
+            driver.dial(ALICE, 5);
+        }
+        driver.link(ALICE, LinkAct::Up);
+        driver.run(100);
+        driver.resume(ALICE, 6, "s1");
+        driver
+    };
+    let (dialled, idle) = (play(true), play(false));
+    assert_eq!(dialled.story(), idle.story());
+    let failed = |driver: &Driver| {
+        let failed = |input: &(Micros, ClientIx, Input)| match input.2 {
+            Input::DialFailed { conn } => Some(conn),
+            _ => None,
+        };
+        driver.log.inputs.iter().filter_map(failed).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(&dialled), [2, 3, 5]);
+    assert!(failed(&idle).is_empty());
+    let sights = |kind| dialled.one(kind).data.text("dials");
+    assert_eq!((sights("down"), sights("up")), (Some("hidden"), Some("seen")));
+    assert_eq!(dialled.one("attempt").data.int("conn"), Some(6));
+    assert!(dialled.one("service.back").at > dialled.one("up").at);
+}
+
+#[test]
+fn a_dial_that_was_seen_is_seen_to_fail_at_a_closed_port() {
+    let mut driver = Driver::new(12);
+    driver.link(ALICE, LinkAct::Reset);
+    driver.dial(ALICE, 1);
+    driver.run(1_000);
+    driver.link(ALICE, LinkAct::ClosedPort);
+    driver.run(60);
+    assert_eq!(driver.one("failed").data.int("conn"), Some(1));
+    // Any other state of the link shows dials again.
+    driver.forget();
+    driver.link(ALICE, LinkAct::Reset);
+    driver.dial(ALICE, 2);
+    assert_eq!(driver.one("down").data.text("dials"), Some("seen"));
+    driver.one("attempt");
+    driver.link(ALICE, LinkAct::Up);
+    assert_eq!(driver.one("up").data.text("dials"), None);
+}
+
+#[test]
 fn a_close_in_a_black_hole_arrives_afterwards() {
     let mut driver = lobby(8);
     driver.run(500);

@@ -25,6 +25,7 @@ use stateline_core::trace::Plane;
 use stateline_core::turn::{Input, Output};
 use stateline_core::value::Fields;
 use stateline_core::wire::Wire;
+use std::collections::VecDeque;
 
 /// What a world is made from.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +83,9 @@ struct Link {
     down: Pipe<Down>,
     dials: Dials,
     hanging: Vec<ConnId>,
+    /// Dials that only the client knows of, and when each fails. They take no part in the pipes, so that
+    /// they leave no mark on what can be seen.
+    unseen: VecDeque<(Micros, ConnId)>,
     /// Connections that somebody still has an end of.
     alive: Vec<ConnId>,
     chair: Chair,
@@ -97,6 +101,8 @@ struct Conn {
     far: bool,
     /// The client logged out: an answer that still comes gives no service.
     disowned: bool,
+    /// It is a dial that only the client knows of: nothing listened.
+    unseen: bool,
     counters: Counters,
 }
 
@@ -142,6 +148,24 @@ enum Down {
     Pong(ConnId, Vec<u8>),
 }
 
+/// Whether dials can be seen, where a link's change says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    Hidden,
+    Seen,
+}
+
+impl Sight {
+    /// What is to be told of a change. Dials are seen unless something else was said.
+    fn between(before: Dials, after: Dials) -> Option<Self> {
+        match (before, after) {
+            (_, Dials::Unseen) => Some(Self::Hidden),
+            (Dials::Unseen, _) => Some(Self::Seen),
+            _ => None,
+        }
+    }
+}
+
 /// Who closed a connection in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClosedBy {
@@ -162,6 +186,7 @@ impl World {
             down: Pipe::new(setup.seed, 2 * client as u64 + 1),
             dials: Dials::Connect,
             hanging: Vec::new(),
+            unseen: VecDeque::new(),
             alive: Vec::new(),
             chair: Chair::default(),
         });
@@ -203,13 +228,20 @@ impl World {
         self.links[client].down.is_held()
     }
 
+    /// Whether a client's port is closed: what it dials fails at once, and nobody sees it.
+    #[must_use]
+    pub fn hides_dials(&self, client: ClientIx) -> bool {
+        self.links[client].dials == Dials::Unseen
+    }
+
     /// When something happens by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
         // Asked for at every instant, so a plain loop.
         let mut soonest = self.realm.next_deadline();
         for link in &self.links {
-            for due in [link.up.next_due(), link.down.next_due()].into_iter().flatten() {
+            let unseen = link.unseen.front().map(|(due, _)| *due);
+            for due in [link.up.next_due(), link.down.next_due(), unseen].into_iter().flatten() {
                 soonest = Some(soonest.map_or(due, |at| at.min(due)));
             }
         }
@@ -221,6 +253,7 @@ impl World {
     pub fn advance(&mut self, now: Micros, sink: &mut dyn Sink) {
         while let Some(due) = self.next_deadline().filter(|due| *due <= now) {
             for client in 0..self.links.len() {
+                self.fail_unseen(due, client, sink);
                 while let Some((_, up)) = self.links[client].up.arrive(due) {
                     self.arrived(due, client, up, sink);
                 }

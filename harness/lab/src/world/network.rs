@@ -10,12 +10,15 @@ use crate::chair::Loss;
 use crate::link::{Condition, Dials, OpenConnections};
 use crate::realm::ConnId;
 use crate::wire::Counters;
-use crate::world::Sink;
+use crate::world::{Sight, Sink};
 use smol_str::SmolStr;
 use stateline_core::scenario::{ClientIx, LinkAct};
 use stateline_core::time::Micros;
 use stateline_core::turn::Input;
 use stateline_core::value::Fields;
+
+/// How long it takes a client to learn that nothing listens.
+const UNHEARD: Micros = Micros::from_millis(1);
 
 impl World {
     pub(super) fn dial(&mut self, now: Micros, client: ClientIx, number: u32, sink: &mut dyn Sink) {
@@ -23,19 +26,28 @@ impl World {
             self.note(now, client, number, "dialled with a number that is in use", sink);
             return;
         }
-        self.report_network(now, client, "attempt", number, sink);
         let conn = self.conns.len();
+        // In real time there is nothing to see, so nothing is told here either.
+        let unseen = self.hides_dials(client);
+        if !unseen {
+            self.report_network(now, client, "attempt", number, sink);
+        }
         self.conns.push(Conn {
             client,
             number,
             near: Near::Dialling,
             far: false,
             disowned: false,
+            unseen,
             counters: Counters::default(),
         });
         let link = &mut self.links[client];
         link.alive.push(conn);
-        link.up.send(now, Up::Dial(conn));
+        if unseen {
+            link.unseen.push_back((now + UNHEARD, conn));
+        } else {
+            link.up.send(now, Up::Dial(conn));
+        }
     }
 
     pub(super) fn send(
@@ -81,6 +93,10 @@ impl World {
         // Closing what is closed already is no fault: both sides may do it at once.
         let Some(conn) = self.find(client, number) else { return };
         self.conns[conn].near = Near::Gone;
+        if self.conns[conn].unseen {
+            self.forget(conn);
+            return;
+        }
         self.report_dropped(now, client, number, sink);
         if let Some(loss) = self.links[client].chair.dropped(number) {
             self.report_loss(now, client, loss, sink);
@@ -109,7 +125,9 @@ impl World {
                         self.realm.opened(conn, client);
                         link.down.send(now, Down::Opened(conn));
                     }
-                    Dials::Connect | Dials::Refuse => link.down.send(now, Down::Failed(conn)),
+                    Dials::Connect | Dials::Refuse | Dials::Unseen => {
+                        link.down.send(now, Down::Failed(conn))
+                    }
                 }
             }
             Up::Frame(conn, messages) => {
@@ -204,11 +222,25 @@ impl World {
         sink.input(client, Input::Closed { conn: number, code });
     }
 
+    /// A dial that nobody saw comes to nothing, unless the client gave it up.
+    pub(super) fn fail_unseen(&mut self, now: Micros, client: ClientIx, sink: &mut dyn Sink) {
+        while let Some((_, conn)) =
+            self.links[client].unseen.front().copied().filter(|(due, _)| *due <= now)
+        {
+            self.links[client].unseen.pop_front();
+            if self.conns[conn].near == Near::Dialling {
+                self.fail(now, client, conn, sink);
+            }
+        }
+    }
+
     fn fail(&mut self, now: Micros, client: ClientIx, conn: ConnId, sink: &mut dyn Sink) {
         let number = self.conns[conn].number;
         self.conns[conn].near = Near::Gone;
         self.forget(conn);
-        self.report_network(now, client, "failed", number, sink);
+        if !self.conns[conn].unseen {
+            self.report_network(now, client, "failed", number, sink);
+        }
         sink.input(client, Input::DialFailed { conn: number });
     }
 
@@ -228,9 +260,10 @@ impl World {
         let Some(condition) = Condition::after(act) else { return };
         link.up.hold(now, condition.hold_up);
         link.down.hold(now, condition.hold_down);
-        link.dials = condition.dials;
+        let before = std::mem::replace(&mut link.dials, condition.dials);
+        let sight = Sight::between(before, condition.dials);
         if act != LinkAct::Up {
-            self.report_down(now, client, condition.kind, sink);
+            self.report_down(now, client, condition.kind, sight, sink);
         }
         match condition.open {
             OpenConnections::Keep => {}
@@ -246,7 +279,7 @@ impl World {
             self.cut_off(now, client, condition.kind, sink);
         }
         if matches!(act, LinkAct::Up | LinkAct::Blip) {
-            self.report_up(now, client, sink);
+            self.report_up(now, client, sight, sink);
         }
         self.restored(client);
         let link = &mut self.links[client];

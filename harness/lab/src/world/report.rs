@@ -6,7 +6,7 @@
 //! client's for answers and losses, the server's for presence. At one instant, signals come before
 //! `service.back`, and both before the client's own turn.
 
-use super::{Near, World};
+use super::{Near, Sight, World};
 use crate::realm::{ConnId, Note, Outgoing};
 use crate::wire::{Message, Undecodable};
 use crate::world::Sink;
@@ -36,13 +36,21 @@ impl World {
         now: Micros,
         client: ClientIx,
         kind: &'static str,
+        sight: Option<Sight>,
         sink: &mut dyn Sink,
     ) {
-        network(now, client, "down", Fields::new().with("kind", Value::name(kind)), sink);
+        let data = Fields::new().with("kind", Value::name(kind));
+        network(now, client, "down", with_sight(data, sight), sink);
     }
 
-    pub(super) fn report_up(&self, now: Micros, client: ClientIx, sink: &mut dyn Sink) {
-        network(now, client, "up", Fields::new(), sink);
+    pub(super) fn report_up(
+        &self,
+        now: Micros,
+        client: ClientIx,
+        sight: Option<Sight>,
+        sink: &mut dyn Sink,
+    ) {
+        network(now, client, "up", with_sight(Fields::new(), sight), sink);
     }
 
     /// The client closed a connection or gave up a dial.
@@ -96,6 +104,8 @@ impl World {
         data: Fields,
         sink: &mut dyn Sink,
     ) {
+        // A client may give a token as its name, as a channel or in a message, and peers are told of it.
+        let data = self.realm.tokens.redact_fields(data);
         sink.event(now, client, Plane::Server, SmolStr::new_static(kind), data);
     }
 
@@ -336,6 +346,15 @@ impl World {
             data.push((SmolStr::new_static("text"), Value::Text(tokens.redact(text))));
         }
         data.into_iter().collect()
+    }
+}
+
+/// Says from when on dials are hidden, and from when on they are seen again.
+fn with_sight(data: Fields, sight: Option<Sight>) -> Fields {
+    match sight {
+        Some(Sight::Hidden) => data.with("dials", Value::name("hidden")),
+        Some(Sight::Seen) => data.with("dials", Value::name("seen")),
+        None => data,
     }
 }
 

@@ -190,7 +190,9 @@ impl Floor<'_> {
                 }
             };
             let address = dock.address();
-            let door = spawn_local(accept(dock, client, Berths::default(), self.tell.clone()));
+            let dock = Rc::new(dock);
+            let visitors = accept(Rc::clone(&dock), client, Berths::default(), self.tell.clone());
+            let door = spawn_local(visitors);
             home = Some(Arc::clone(&ship));
             let wire = &self.profile.wire;
             let endpoint = Endpoint {
@@ -225,6 +227,7 @@ impl Floor<'_> {
                 dials: 0,
                 pace: Pace::default(),
                 held: false,
+                dock,
                 door,
             });
         }
@@ -475,6 +478,12 @@ impl Floor<'_> {
         let mut busy = false;
         for client in 0..self.seats.len() {
             let seat = &mut self.seats[client];
+            // A client that dials again as soon as it is reset finds the port as the script wants it.
+            if let Err(error) = seat.shut(self.play.hides_dials(client)) {
+                let text = format!("the port of a client was taken while it was closed: {error}");
+                self.play.breaks(Broken::Fault(text));
+                return busy;
+            }
             // A link that holds delivers nothing: what was delivered came before the hold, or after it.
             let held = self.play.holds_down(client);
             if !held {
@@ -498,6 +507,7 @@ impl Floor<'_> {
     async fn end(mut self) -> Attempt {
         for seat in &mut self.seats {
             seat.door.abort();
+            seat.dock.shut();
             if seat.state == Life::Over {
                 continue;
             }

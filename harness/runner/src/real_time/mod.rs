@@ -32,6 +32,7 @@ use stateline_core::record::{Attempt as Earlier, CaseRecord, Verdict};
 use stateline_core::time::Micros;
 pub use stateline_lab::tcp::tls::Authority;
 use stateline_lab::token_service::TokenService;
+use stateline_lab::tokens::mask;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -228,8 +229,8 @@ impl Run<'_> {
             Ok(crew) => crew,
             Err((Broken::Fault(why), stderr)) => {
                 record.verdict = Some(Verdict::Error);
-                record.reason = Some(why.clone());
-                record.wall.stderr = stateline_lab::tokens::mask(stderr).to_string();
+                record.reason = Some(mask(why).into());
+                record.wall.stderr = mask(stderr).into();
                 (self.options.done)(&record);
                 return (at, record, Vec::new());
             }
@@ -245,7 +246,7 @@ impl Run<'_> {
         let mut lost = false;
         loop {
             let over = self.options.stop.load(Ordering::Relaxed)
-                || (self.options.fail_fast && at > self.first_fail.load(Ordering::Relaxed));
+                || at > self.first_fail.load(Ordering::Relaxed);
             if over {
                 break;
             }
@@ -281,7 +282,7 @@ impl Run<'_> {
         }
         drop(alone);
         drop(room);
-        if record.verdict == Some(Verdict::Fail) {
+        if self.options.is_enough(&record) {
             self.first_fail.fetch_min(at, Ordering::Relaxed);
         }
         if record.verdict.is_some() || record.not_applicable.is_some() {

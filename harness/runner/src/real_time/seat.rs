@@ -13,7 +13,9 @@ use stateline_lab::tcp::dock::Dock;
 use stateline_lab::tcp::tls::TlsAcceptor;
 use stateline_lab::tcp::visit::Order;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -38,6 +40,8 @@ pub(super) struct Seat {
     pub(super) dials: u32,
     pub(super) pace: Pace,
     pub(super) held: bool,
+    /// Where it is dialled.
+    pub(super) dock: Rc<Dock>,
     /// Accepts what is dialled.
     pub(super) door: tokio::task::JoinHandle<()>,
 }
@@ -63,6 +67,15 @@ impl Seat {
             Input::Closed { conn, code: Some(code) } => self.end(conn, Order::Close(code)),
             Input::Closed { conn, code: None } => self.end(conn, Order::Reset),
         }
+    }
+
+    /// Closes its port, or opens it again.
+    pub(super) fn shut(&self, shut: bool) -> io::Result<()> {
+        if shut {
+            self.dock.shut();
+            return Ok(());
+        }
+        self.dock.reopen()
     }
 
     /// Holds what goes to the client, or lets it go on.
@@ -93,7 +106,7 @@ impl Seat {
 
 /// Accepts whatever a client dials, as long as the case goes on.
 pub(super) async fn accept(
-    dock: Dock,
+    dock: Rc<Dock>,
     client: ClientIx,
     berths: Berths,
     tell: UnboundedSender<News>,
