@@ -22,7 +22,7 @@ fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
     let format = args.next().unwrap_or_default();
     let record = match args.next() {
-        None => sample::sample(),
+        None => sample::with_known(),
         Some(word) => word.parse().map_or_else(|_| sample::green(), sample::large),
     };
     match format.as_str() {

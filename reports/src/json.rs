@@ -37,7 +37,8 @@ impl<W: Write> Writer<W> {
     /// Those of `out`.
     pub fn begin(head: &RunRecord, mut out: W) -> io::Result<Self> {
         // Named one by one, so that a new field of the record is an error here and not left out.
-        let RunRecord { schema, interrupted, run, profiles, totals, cases: _, coverage } = head;
+        let RunRecord { schema, interrupted, run, profiles, totals, cases: _, coverage, known } =
+            head;
         out.write_all(b"{\n\"schema\":")?;
         line(&mut out, schema)?;
         write!(out, ",\n\"interrupted\":{interrupted},\n\"run\":")?;
@@ -48,7 +49,12 @@ impl<W: Write> Writer<W> {
         line(&mut out, totals)?;
         out.write_all(b",\n\"coverage\":[")?;
         list(&mut out, coverage, line)?;
-        out.write_all(b"],\n\"cases\":[")?;
+        out.write_all(b"]")?;
+        if let Some(known) = known {
+            out.write_all(b",\n\"known\":")?;
+            line(&mut out, known)?;
+        }
+        out.write_all(b",\n\"cases\":[")?;
         Ok(Self { out, first: true })
     }
 

@@ -46,6 +46,27 @@ pub(crate) struct Group<'a> {
     pub(crate) cases: Vec<&'a CaseRecord>,
 }
 
+/// A breach that fails, and the cases that show it.
+#[derive(Clone, Debug)]
+pub struct Breach<'a> {
+    /// The first case.
+    pub case: &'a CaseRecord,
+    /// Its finding there.
+    pub finding: &'a Finding,
+    /// All cases.
+    pub cases: Vec<&'a CaseRecord>,
+}
+
+/// The breaches of a run in the order in which the terminal tells them: known failures last, consequent
+/// findings not at all.
+#[must_use]
+pub fn breaches(record: &RunRecord) -> Vec<Breach<'_>> {
+    let (known, new): (Vec<_>, Vec<_>) =
+        Outline::of(record).findings.into_iter().partition(Group::is_known);
+    let told = new.into_iter().chain(known);
+    told.map(|Group { case, finding, cases, .. }| Breach { case, finding, cases }).collect()
+}
+
 /// All cases with one reason.
 pub(crate) struct Reason<'a> {
     pub(crate) reason: &'a str,
@@ -104,6 +125,23 @@ impl<'a> Outline<'a> {
 }
 
 impl Group<'_> {
+    /// Whether the list of known failures expects all of its cases.
+    pub(crate) fn is_known(&self) -> bool {
+        self.cases.iter().all(|case| case.expected.is_some())
+    }
+
+    /// The first case that is no known failure, its finding, and how many such cases there are.
+    pub(crate) fn unexpected(&self) -> Option<(&CaseRecord, &Finding, usize)> {
+        let mut cases = self.cases.iter().filter(|case| case.expected.is_none());
+        let case = *cases.next()?;
+        let Finding { requirement, row, .. } = self.finding;
+        let is_mine = |finding: &&Finding| {
+            !finding.consequent && finding.requirement == *requirement && finding.row == *row
+        };
+        let finding = case.findings.iter().chain(&case.warnings).find(is_mine)?;
+        Some((case, finding, 1 + cases.count()))
+    }
+
     /// The client before the lab, MUST before SHOULD, what the document says before what follows
     /// from it, many cases before few.
     fn importance(&self) -> impl Ord + use<> {
@@ -195,6 +233,7 @@ pub(crate) fn profile_totals(record: &RunRecord, profile: &ProfileRecord) -> Tot
     for case in record.cases.iter().filter(|case| case.profile == profile.id) {
         totals.planned += 1;
         totals.warnings += case.warnings.len() as u64;
+        totals.known += u64::from(case.expected.is_some());
         let slot = match case.verdict {
             Some(Verdict::Pass) => &mut totals.pass,
             Some(Verdict::Inconclusive) => &mut totals.inconclusive,
@@ -246,7 +285,8 @@ pub(crate) fn answer(record: &RunRecord, outline: &Outline<'_>) -> (crate::text:
         (
             Mark::FAIL,
             format!(
-                "The client violates {violated}, seen in {fail} of {applicable} applicable cases."
+                "The client violates {violated}, seen in {fail} of {applicable} applicable cases{}.",
+                known_among(totals)
             ),
         )
     } else if totals.error > 0 && totals.error == applicable {
@@ -284,6 +324,15 @@ pub(crate) fn answer(record: &RunRecord, outline: &Outline<'_>) -> (crate::text:
         said.1.push_str(" The run was interrupted: what follows is what there is.");
     }
     said
+}
+
+/// How many of the failures are known.
+fn known_among(totals: &Totals) -> String {
+    match (totals.known, totals.fail) {
+        (0, _) => String::new(),
+        (known, fail) if known == fail => ": known failures, all of them".to_owned(),
+        (known, _) => format!("; {known} of them are known failures"),
+    }
 }
 
 /// Cases that apply to this client.

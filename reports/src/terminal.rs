@@ -9,7 +9,8 @@
 use crate::outline::{Group, Outline, Reason, answer, applicable, n_covered, profile_totals};
 use crate::text::{self, Mark, STATUSES, name_and_version};
 use anstyle::{AnsiColor, Style};
-use stateline_core::record::{ProfileRecord, RunRecord, Totals};
+use indexmap::IndexSet;
+use stateline_core::record::{Finding, ProfileRecord, RunRecord, Totals};
 use std::fmt::Write;
 use tabled::Table;
 use tabled::builder::Builder;
@@ -219,10 +220,12 @@ impl Page {
     }
 
     fn findings(&mut self, record: &RunRecord, outline: &Outline<'_>, most: usize) {
-        for group in outline.findings.iter().take(most) {
+        let (known, new): (Vec<_>, Vec<_>) =
+            outline.findings.iter().partition(|group| group.is_known());
+        for group in new.iter().take(most) {
             self.finding(record, group);
         }
-        let rest = outline.findings.iter().skip(most);
+        let rest = new.iter().skip(most);
         if rest.len() > 0 {
             self.end();
             let names: Vec<String> = rest
@@ -235,6 +238,22 @@ impl Page {
                 &format!("and {} more: {}", rest.len(), names.join(", ")),
                 PLAIN,
             );
+        }
+        if !known.is_empty() {
+            self.end();
+        }
+        for group in known {
+            let Finding { requirement, row, .. } = group.finding;
+            let reasons: IndexSet<&str> = group
+                .cases
+                .iter()
+                .filter_map(|case| case.expected.as_ref())
+                .map(|expected| expected.reason.as_str())
+                .collect();
+            let reasons: Vec<&str> = reasons.into_iter().collect();
+            let n = text::count(group.cases.len(), "case");
+            let said = format!("{requirement} {row} in {n}: {}", reasons.join("; "));
+            self.marked(Mark::KNOWN, "known", &text::shorten(&said, 300));
         }
         if outline.consequent > 0 {
             self.end();
@@ -358,6 +377,11 @@ impl Page {
             "cases",
             &format!("{} of {} applicable; {}", applicable(totals), totals.planned, sum(totals)),
         );
+        if let Some(known) = &record.known {
+            let said = text::known_failures(totals.known, known);
+            let mark = if known.fails() { Mark::FAIL } else { Mark::KNOWN };
+            self.marked(mark, "expected", &said);
+        }
         if totals.flaky > 0 {
             self.labelled(
                 "flaky",
@@ -383,8 +407,12 @@ fn sum(totals: &Totals) -> String {
         (totals.not_applicable, "not applicable"),
         (totals.not_run, "not run"),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let word = |word: &str| match (word, totals.known) {
+        ("fail", known @ 1..) => format!("fail ({known} known)"),
+        _ => word.to_owned(),
+    };
+    let parts = parts.iter().filter(|(n, _)| *n > 0);
+    let parts: Vec<String> = parts.map(|(n, what)| format!("{n} {}", word(what))).collect();
     format!("{} = {} planned", parts.join(" + "), totals.planned)
 }
 

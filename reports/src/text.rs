@@ -7,7 +7,9 @@
 //! same in every report.
 
 use smol_str::SmolStr;
-use stateline_core::record::{CaseRecord, ClientInfo, CoverageStatus, RunRecord, Verdict};
+use stateline_core::record::{
+    CaseRecord, ClientInfo, CoverageStatus, KnownFailures, RunRecord, Standing, Verdict,
+};
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use std::fmt::Write;
@@ -44,6 +46,8 @@ impl Mark {
     pub const WARNING: Self = Self::new("▲", "warning", "warn");
     /// What a client chose where the document leaves it open.
     pub const CHOICE: Self = Self::new("◆", "recorded", "note");
+    /// A failure that is expected.
+    pub const KNOWN: Self = Self::new("≈", "known failure", "warn");
 
     /// The mark of a verdict.
     #[must_use]
@@ -102,6 +106,19 @@ pub fn count(n: usize, noun: &str) -> String {
 #[must_use]
 pub fn count_of(n: u64, noun: &str) -> String {
     count(usize::try_from(n).unwrap_or(usize::MAX), noun)
+}
+
+/// What the list of known failures came to: `3 known failures, 1 stale entry`.
+#[must_use]
+pub fn known_failures(n: u64, known: &KnownFailures) -> String {
+    let standings = [Standing::Stale, Standing::Expired, Standing::Unmatched, Standing::Undecided];
+    let entries = standings.into_iter().filter_map(|standing| match known.n(standing) {
+        0 => None,
+        1 => Some(format!("1 {} entry", standing.as_str())),
+        n => Some(format!("{n} {} entries", standing.as_str())),
+    });
+    let parts = std::iter::once(count_of(n, "known failure")).chain(entries);
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// A client as it calls itself.
@@ -237,6 +254,9 @@ pub fn reproduce(record: &RunRecord, case: &CaseRecord) -> String {
     {
         flag("--profile", &format!("{}@{variant}", profile.id));
     }
+    for folder in &run.suites {
+        flag("--suite", folder);
+    }
     if !run.client.spec.is_empty() {
         flag("--client", &run.client.spec);
     }
@@ -250,6 +270,10 @@ pub fn reproduce(record: &RunRecord, case: &CaseRecord) -> String {
     }
     if run.slack_ms != if run.time == "virtual" { 0 } else { 250 } {
         flag("--slack", &format!("{}ms", run.slack_ms));
+    }
+    // In virtual time a case that was played is none that is too long.
+    if let Some(ms) = run.max_length_ms.filter(|_| run.time != "virtual") {
+        flag("--max-length", &Micros::from_ms(ms).to_string());
     }
     for (name, ms) in &run.caps {
         flag("--cap", &format!("{name}={}", Micros::from_ms(*ms)));
@@ -284,7 +308,7 @@ pub const fn plane(plane: Plane) -> &'static str {
 /// What an event is, in a few words: `state reconnecting`, `call login`, `→ ping`, `link down`.
 #[must_use]
 pub fn event_head(event: &Event) -> String {
-    let field = |name| event.data.text(name).unwrap_or("");
+    let field = |name| shorten(event.data.text(name).unwrap_or(""), 160);
     match (event.plane, event.kind.as_str()) {
         (Plane::Control, "state") => format!("state {}", field("state")),
         (Plane::Control, "call" | "result") => format!("{} {}", event.kind, field("op")),
@@ -358,10 +382,13 @@ mod tests {
         record.run.slack_ms = 400;
         record.run.strict = true;
         record.run.caps.insert("settle".into(), 30_000.0);
+        record.run.suites.push("my suite".to_owned());
+        record.run.max_length_ms = Some(120_000.0);
         assert_eq!(
             reproduce(&record, &case),
-            "stateline run 'p/drop[kind=reset]' --profile sample-rtm@web --client 'node adapter.js --v 2' \
-             --time real --seed 7 --repeat 3 --slack 400ms --cap settle=30s --strict"
+            "stateline run 'p/drop[kind=reset]' --profile sample-rtm@web --suite 'my suite' \
+             --client 'node adapter.js --v 2' --time real --seed 7 --repeat 3 --slack 400ms --max-length 120s \
+             --cap settle=30s --strict"
         );
     }
 

@@ -1,29 +1,26 @@
-//! What the templates show, prepared so that they only have to place it.
+//! What several templates show, prepared so that they only have to place it.
 //!
-//! Not responsible for markup but for [`Badge`]'s, nor for escaping: the templates escape.
+//! Not responsible for markup but for that of marks, nor for escaping: the templates escape.
 //!
-//! Invariant: a link and the anchor that it leads to come from the same function.
+//! Invariant: what is marked as safe markup is put together from constants of this crate alone.
 
-use crate::outline::{Chosen, Group, Reason, n_covered_in};
-use crate::terminal::profile_name;
-use crate::text::{self, Mark, STATUSES};
+use super::anchor::{Anchors, CaseLink, href};
+use crate::outline::{Chosen, Group, Reason};
+use crate::text::{self, Mark};
 use crate::trace_slice::{self, Line};
-use indexmap::IndexMap;
-use smol_str::SmolStr;
-use stateline_core::profile::requirement::Requirement;
-use stateline_core::record::{
-    CaseRecord, CellRecord, Coverage, ProfileRecord, RunRecord, StimulusRecord, Totals, Verdict,
-};
+use askama::filters::HtmlSafe;
+use stateline_core::profile::requirement::{Basis, Requirement, Strictness};
+use stateline_core::record::{CaseRecord, ProfileRecord, RunRecord, Totals};
 use std::fmt::{self, Display};
 
 /// What a client said, at most: a page is for reading.
-const MOST_TEXT: usize = 600;
+pub(super) const MOST_TEXT: usize = 600;
 /// Links to cases in one list.
 const MOST_LINKS: usize = 30;
 
 /// A mark as markup.
-#[derive(Clone, Copy)]
-pub(super) struct Badge(Mark);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Badge(pub(crate) Mark);
 
 impl Display for Badge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,46 +29,78 @@ impl Display for Badge {
     }
 }
 
-// Marks are constants of this crate; nothing of a client is in them.
-impl askama::filters::HtmlSafe for Badge {}
+impl HtmlSafe for Badge {}
 
-/// A link to a case.
-#[derive(Clone)]
-pub(super) struct CaseLink {
-    pub(super) href: String,
-    pub(super) name: String,
-}
+/// What a breach costs and how the document carries it, in words: one never stands without the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Force(pub(crate) Strictness, pub(crate) Basis);
 
-impl CaseLink {
-    fn new(case: &CaseRecord) -> Self {
-        Self { href: href(&case_anchor(case)), name: text::case_name(case) }
+impl Display for Force {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (strictness, basis) = (self.0.as_str(), self.1.as_str());
+        write!(f, "<span class=\"force {basis}\"><b>{strictness}</b> {basis}</span>")
     }
 }
 
-/// The anchor of a case: `case-` and its id, which is a promise.
-fn case_anchor(case: &CaseRecord) -> String {
-    let id = anchor("case-", &case.id);
-    if case.repeat == 0 { id } else { format!("{id}~{}", case.repeat + 1) }
-}
+impl HtmlSafe for Force {}
 
-/// Anchors hold no white space.
-fn anchor(prefix: &str, id: &str) -> String {
-    let id: String =
-        id.chars().map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c }).collect();
-    format!("{prefix}{id}")
-}
+/// How the document carries a requirement, in a letter: where there is no room for the word.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letter(pub(super) Basis);
 
-/// A fragment that leads to an anchor.
-fn href(anchor: &str) -> String {
-    let mut href = String::from("#");
-    for c in anchor.chars() {
-        if c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?".contains(c) {
-            href.push(c);
-        } else {
-            href.extend(c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")));
+impl Letter {
+    pub(super) const ALL: [Self; 4] =
+        [Self(Basis::Explicit), Self(Basis::Implied), Self(Basis::Erratum), Self(Basis::Advice)];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self.0 {
+            Basis::Explicit => "explicit: the document says it",
+            Basis::Implied => "implied: it follows from the document",
+            Basis::Erratum => "erratum: the document slipped",
+            Basis::Advice => "advice to the application",
         }
     }
-    href
+}
+
+impl Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.0 {
+            Basis::Explicit => "E",
+            Basis::Implied => "I",
+            Basis::Erratum => "Er",
+            Basis::Advice => "A",
+        };
+        write!(f, "<abbr title=\"{}\">{letter}</abbr>", self.0.as_str())
+    }
+}
+
+impl HtmlSafe for Letter {}
+
+/// A link to a requirement that says how the document carries it.
+pub(crate) struct RequirementLink<'a> {
+    pub(crate) id: &'a str,
+    /// `None` where the catalogue does not hold it, as for the letter.
+    pub(crate) href: Option<String>,
+    pub(super) letter: Option<Letter>,
+}
+
+impl<'a> RequirementLink<'a> {
+    pub(super) fn new(profile: &ProfileRecord, anchors: Anchors, id: &'a str) -> Self {
+        let known = profile.requirements.iter().find(|requirement| requirement.id == *id);
+        Self {
+            id,
+            href: known.map(|_| href(&anchors.requirement(id))),
+            letter: known.map(|requirement| Letter(requirement.basis)),
+        }
+    }
+}
+
+pub(super) fn requirement_links<'a, T: AsRef<str>>(
+    profile: &ProfileRecord,
+    anchors: Anchors,
+    ids: &'a [T],
+) -> Vec<RequirementLink<'a>> {
+    ids.iter().map(|id| RequirementLink::new(profile, anchors, id.as_ref())).collect()
 }
 
 /// One summand of what was planned.
@@ -80,21 +109,23 @@ pub(super) struct Part {
     pub(super) key: &'static str,
     pub(super) start: u64,
     pub(super) n: u64,
+    /// How many of them a list expects.
+    pub(super) known: u64,
 }
 
 pub(super) fn parts(totals: &Totals) -> Vec<Part> {
     let mut start = 0;
     let parts = [
-        (Mark::PASS, "pass", totals.pass),
-        (Mark::FAIL, "fail", totals.fail),
-        (Mark::INCONCLUSIVE, "inconclusive", totals.inconclusive),
-        (Mark::ERROR, "error", totals.error),
-        (Mark::NOT_APPLICABLE, "not-applicable", totals.not_applicable),
-        (Mark::NOT_RUN, "not-run", totals.not_run),
+        (Mark::PASS, "pass", totals.pass, 0),
+        (Mark::FAIL, "fail", totals.fail, totals.known),
+        (Mark::INCONCLUSIVE, "inconclusive", totals.inconclusive, 0),
+        (Mark::ERROR, "error", totals.error, 0),
+        (Mark::NOT_APPLICABLE, "not-applicable", totals.not_applicable, 0),
+        (Mark::NOT_RUN, "not-run", totals.not_run, 0),
     ];
-    let part = |(mark, key, n)| {
+    let part = |(mark, key, n, known)| {
         start += n;
-        Part { mark, key, start: start - n, n }
+        Part { mark, key, start: start - n, n, known }
     };
     parts.into_iter().map(part).collect()
 }
@@ -102,7 +133,10 @@ pub(super) fn parts(totals: &Totals) -> Vec<Part> {
 /// A group of findings or warnings.
 pub(super) struct FindingView<'a> {
     pub(super) group: &'a Group<'a>,
-    pub(super) requirement_anchor: String,
+    pub(super) requirement: Option<&'a Requirement>,
+    pub(super) requirement_href: Option<String>,
+    pub(super) row_href: Option<String>,
+    pub(super) force: Force,
     pub(super) expected: String,
     pub(super) observed: String,
     pub(super) first: CaseLink,
@@ -110,285 +144,186 @@ pub(super) struct FindingView<'a> {
     pub(super) others: Vec<CaseLink>,
     pub(super) n_more: usize,
     pub(super) lines: Vec<Line<'a>>,
+    /// Why it is expected, in how many of its cases.
+    pub(super) known: Vec<(String, usize)>,
+    pub(super) decided_href: String,
 }
 
 impl<'a> FindingView<'a> {
-    pub(super) fn new(record: &RunRecord, group: &'a Group<'a>, full: bool) -> Self {
+    pub(super) fn new(record: &'a RunRecord, group: &'a Group<'a>, full: bool) -> Self {
         let others = group.cases.get(1..).unwrap_or_default();
         let links = if full { others.len().min(MOST_LINKS) } else { 0 };
-        let at = record
-            .profiles
-            .iter()
-            .position(|profile| group.profile.is_some_and(|mine| std::ptr::eq(mine, profile)));
+        let anchors = Anchors::of(&record.profiles, &group.case.profile);
+        let finding = group.finding;
+        let mut known = indexmap::IndexMap::<&str, usize>::new();
+        for expected in group.cases.iter().filter_map(|case| case.expected.as_ref()) {
+            *known.entry(&expected.reason).or_default() += 1;
+        }
         Self {
             group,
-            requirement_anchor: requirement_anchor(at.unwrap_or(0), &group.finding.requirement),
-            expected: text::shorten(&group.finding.expected, MOST_TEXT),
-            observed: text::shorten(&group.finding.observed, MOST_TEXT),
+            requirement: group.requirement,
+            requirement_href: group.requirement.map(|one| href(&anchors.requirement(&one.id))),
+            row_href: group.row.map(|row| href(&anchors.row(&row.id))),
+            force: Force(finding.strictness, finding.basis),
+            expected: text::shorten(&finding.expected, MOST_TEXT),
+            observed: text::shorten(&finding.observed, MOST_TEXT),
             first: CaseLink::new(group.case),
             command: if full { text::reproduce(record, group.case) } else { String::new() },
             others: others.iter().take(links).map(|case| CaseLink::new(case)).collect(),
             n_more: others.len() - links,
-            lines: if full { trace_slice::slice(group.case, group.finding) } else { Vec::new() },
+            lines: if full { trace_slice::slice(group.case, finding) } else { Vec::new() },
+            known: known.into_iter().map(|(why, n)| (text::shorten(why, MOST_TEXT), n)).collect(),
+            decided_href: href(&anchors.decided(&finding.requirement)),
         }
     }
 }
 
 /// A reason with its cases.
-#[derive(Clone)]
 pub(super) struct ReasonView<'a> {
     pub(super) badge: Badge,
-    pub(super) reason: &'a str,
+    pub(super) reason: String,
+    /// What to do about it.
+    pub(super) advice: &'static str,
     pub(super) n: usize,
     pub(super) first: CaseLink,
     pub(super) names: Vec<String>,
     /// The last that was written to stderr in the first case.
     pub(super) stderr: String,
+    pub(super) command: String,
+    /// What the cases named and did not decide.
+    pub(super) open: Vec<RequirementLink<'a>>,
 }
 
-pub(super) fn reasons<'a>(mark: Mark, reasons: &[Reason<'a>]) -> Vec<ReasonView<'a>> {
+pub(super) fn reasons<'a>(
+    record: &'a RunRecord,
+    mark: Mark,
+    reasons: &[Reason<'a>],
+) -> Vec<ReasonView<'a>> {
     let view = |reason: &Reason<'a>| {
         // A group is made with its first case.
-        let first = reason.cases.first()?;
+        let first = *reason.cases.first()?;
         Some(ReasonView {
             badge: Badge(mark),
-            reason: reason.reason,
+            reason: text::shorten(reason.reason, MOST_TEXT),
+            advice: advice(mark, reason.reason),
             n: reason.cases.len(),
             first: CaseLink::new(first),
             names: reason.cases.iter().take(200).map(|case| text::case_name(case)).collect(),
-            stderr: text::last_lines(&first.wall.stderr, 20).collect::<Vec<_>>().join("\n"),
+            stderr: text::shorten(
+                &text::last_lines(&first.wall.stderr, 20).collect::<Vec<_>>().join("\n"),
+                4_000,
+            ),
+            command: text::reproduce(record, first),
+            open: open(record, first),
         })
     };
     reasons.iter().filter_map(view).collect()
 }
 
+/// What a case named and did not decide.
+fn open<'a>(record: &'a RunRecord, case: &'a CaseRecord) -> Vec<RequirementLink<'a>> {
+    use stateline_core::record::Judgement::Undetermined;
+    let Some(profile) = record.profiles.iter().find(|profile| profile.id == case.profile) else {
+        return Vec::new();
+    };
+    let anchors = Anchors::of(&record.profiles, &case.profile);
+    let open = case.requirements.iter().filter(|one| one.named && one.judgement == Undetermined);
+    let known = open.filter(|one| profile.requirements.iter().any(|known| known.id == one.id));
+    known.map(|one| RequirementLink::new(profile, anchors, &one.id)).collect()
+}
+
+/// What the reasons of undecided cases begin with, and what to do then.
+const ADVICE: [(&str, &str); 13] = [
+    (
+        "steering-missed",
+        "The script waited for something that no requirement demands there. Look at the timeline: either the client takes another way that the document allows, or it needs more time (--cap, --max-length).",
+    ),
+    (
+        "undetermined",
+        "The case was over before what it names was decided. Play it alone with --debug, and look for what did not happen.",
+    ),
+    (
+        "harness-stalled",
+        "The machine was too slow to tell whether the client was late. Run again with less load (--jobs), or grant more with --slack.",
+    ),
+    (
+        "too-many-configurations",
+        "The trace has more readings than the table can follow. Nothing is said of the client; a shorter case of the same scenario tells more.",
+    ),
+    (
+        "lab-violation",
+        "The server of stateline broke its own duty. Nothing is said of the client: report it to the maintainers of stateline.",
+    ),
+    (
+        "adapter-cannot-start",
+        "The adapter did not start: check the words of --client, and run it by hand with the same words.",
+    ),
+    (
+        "adapter-died",
+        "The adapter ended in the middle of a case: stderr has its last words, and stateline doctor plays it alone.",
+    ),
+    (
+        "adapter-hung",
+        "The adapter did not answer: a lock, a wait on a real clock, or an answer that was not flushed. stateline doctor says which.",
+    ),
+    (
+        "adapter-not-idle",
+        "The adapter has timers that it does not tell of. Mend that before any FAIL of it is trusted.",
+    ),
+    (
+        "never-idle",
+        "Time cannot go on: a timer fires again and again at one instant. The adapter's clock does not follow the harness.",
+    ),
+    ("flood", "Something is done again and again, often in one turn: a reconnect without a pause."),
+    (
+        "adapter-flood",
+        "The adapter tells more than any client needs to: a callback that calls itself, or a reconnect without a pause.",
+    ),
+    ("interrupted", "The run was stopped before this case was over. Run it again."),
+];
+
+fn advice(mark: Mark, reason: &str) -> &'static str {
+    let kind = reason.split(':').next().unwrap_or_default();
+    if let Some((_, advice)) = ADVICE.iter().find(|(id, _)| *id == kind) {
+        return advice;
+    }
+    match mark {
+        Mark::ERROR => {
+            "The harness or the adapter failed. Look at stderr, and run stateline doctor with the same --client."
+        }
+        Mark::INCONCLUSIVE => "Play the case alone with --debug, and look for what did not happen.",
+        _ => "",
+    }
+}
+
 /// Choices that are alike.
 pub(super) struct ChoiceView<'a> {
     pub(super) row: &'a str,
+    pub(super) row_href: Option<String>,
     pub(super) title: Option<&'a str>,
     pub(super) choice: String,
-    pub(super) requirement: Option<&'a str>,
+    pub(super) requirement: Option<RequirementLink<'a>>,
     pub(super) n: usize,
-    pub(super) first: CaseLink,
+    pub(super) first: Option<CaseLink>,
 }
 
 impl<'a> ChoiceView<'a> {
-    pub(super) fn new(chosen: &Chosen<'a>) -> Self {
+    pub(super) fn new(record: &'a RunRecord, chosen: &Chosen<'a>) -> Self {
+        let first = chosen.cases.first();
+        let anchors =
+            first.map_or(Anchors::new(0), |case| Anchors::of(&record.profiles, &case.profile));
+        let profile = first
+            .and_then(|case| record.profiles.iter().find(|profile| profile.id == case.profile));
+        let requirement = chosen.choice.requirement.as_deref().zip(profile);
         Self {
             row: &chosen.choice.row,
+            row_href: chosen.row.map(|row| href(&anchors.row(&row.id))),
             title: chosen.row.map(|row| row.title.as_str()),
             choice: text::shorten(&chosen.choice.choice, MOST_TEXT),
-            requirement: chosen.choice.requirement.as_deref(),
+            requirement: requirement
+                .map(|(id, profile)| RequirementLink::new(profile, anchors, id)),
             n: chosen.cases.len(),
-            first: chosen.cases.first().map_or_else(
-                || CaseLink { href: String::new(), name: String::new() },
-                |case| CaseLink::new(case),
-            ),
+            first: first.map(|case| CaseLink::new(case)),
         }
-    }
-}
-
-/// A contract with what was seen of it.
-pub(super) struct ProfileView<'a> {
-    pub(super) record: &'a ProfileRecord,
-    pub(super) name: String,
-    pub(super) digest: &'a str,
-    pub(super) grid_anchor: String,
-    pub(super) coverage_anchor: String,
-    pub(super) grid: Vec<GridLine<'a>>,
-    pub(super) statuses: Vec<(usize, Badge)>,
-    pub(super) coverage: Vec<CoverageLine<'a>>,
-    at: usize,
-}
-
-/// What the document says of one stimulus, state by state.
-pub(super) struct GridLine<'a> {
-    pub(super) stimulus: &'a StimulusRecord,
-    /// `None` where the stimulus cannot occur.
-    pub(super) cells: Vec<Option<CellView<'a>>>,
-}
-
-/// A cell of the grid.
-pub(super) struct CellView<'a> {
-    pub(super) record: &'a CellRecord,
-    pub(super) mark: Mark,
-    pub(super) seen: String,
-}
-
-/// A requirement with what was seen of it.
-pub(super) struct CoverageLine<'a> {
-    pub(super) requirement: &'a Requirement,
-    pub(super) badge: Badge,
-    pub(super) by: &'a str,
-    pub(super) n_cases: usize,
-}
-
-impl<'a> ProfileView<'a> {
-    pub(super) fn new(record: &'a RunRecord, profile: &'a ProfileRecord, at: usize) -> Self {
-        let cells: IndexMap<(&str, &str), &CellRecord> = profile
-            .cells
-            .iter()
-            .map(|cell| ((cell.stimulus.as_str(), cell.state.as_str()), cell))
-            .collect();
-        let line = |stimulus: &'a StimulusRecord| GridLine {
-            stimulus,
-            cells: profile
-                .states
-                .iter()
-                .map(|state| {
-                    cells
-                        .get(&(stimulus.id.as_str(), state.as_str()))
-                        .map(|cell| CellView::new(cell))
-                })
-                .collect(),
-        };
-        let coverage: IndexMap<&str, &Coverage> = record
-            .coverage
-            .iter()
-            .map(|coverage| (coverage.requirement.as_str(), coverage))
-            .collect();
-        let covered = |requirement: &'a Requirement| {
-            let coverage = coverage.get(requirement.id.as_str());
-            CoverageLine {
-                requirement,
-                badge: Badge(
-                    coverage.map_or(Mark::NOT_RUN, |coverage| Mark::of_coverage(coverage.status)),
-                ),
-                by: coverage.map_or(requirement.test.as_str(), |coverage| coverage.by.as_str()),
-                n_cases: coverage.map_or(0, |coverage| coverage.cases.len()),
-            }
-        };
-        let statuses = STATUSES.iter().map(|status| {
-            (n_covered_in(record, profile, *status), Badge(Mark::of_coverage(*status)))
-        });
-        let suffix = if at == 0 { String::new() } else { format!("-{}", at + 1) };
-        Self {
-            record: profile,
-            name: profile_name(profile),
-            digest: profile.digest.get(..12).unwrap_or(&profile.digest),
-            grid_anchor: format!("grid{suffix}"),
-            coverage_anchor: format!("coverage{suffix}"),
-            grid: profile.stimuli.iter().map(line).collect(),
-            statuses: statuses.filter(|(n, _)| *n > 0).collect(),
-            coverage: profile.requirements.iter().map(covered).collect(),
-            at,
-        }
-    }
-
-    pub(super) fn row_anchor(&self, id: &SmolStr) -> String {
-        anchor(&numbered("row", self.at), id)
-    }
-
-    pub(super) fn requirement_anchor(&self, id: &SmolStr) -> String {
-        requirement_anchor(self.at, id)
-    }
-}
-
-fn requirement_anchor(profile: usize, id: &str) -> String {
-    anchor(&numbered("req", profile), id)
-}
-
-/// The first profile needs no number, and hardly any run has a second one.
-fn numbered(kind: &str, profile: usize) -> String {
-    if profile == 0 { format!("{kind}-") } else { format!("{kind}-{}-", profile + 1) }
-}
-
-impl<'a> CellView<'a> {
-    fn new(cell: &'a CellRecord) -> Self {
-        let cases = text::count(cell.cases as usize, "case");
-        let (mark, seen) = if cell.cases == 0 {
-            (Mark { glyph: "○", word: "not exercised", tone: "mute" }, "not exercised".to_owned())
-        } else if cell.violated > 0 {
-            (Mark::FAIL, format!("violated in {} of {}", cell.violated, cell.cases))
-        } else if cell.says == "silent" {
-            (Mark::CHOICE, format!("recorded, {cases}"))
-        } else {
-            (Mark::PASS, format!("kept, {cases}"))
-        };
-        Self { record: cell, mark, seen }
-    }
-}
-
-/// The cases of one scenario.
-pub(super) struct Scenario<'a> {
-    /// Its id, where it has several cases.
-    pub(super) head: Option<&'a str>,
-    pub(super) counts: String,
-    pub(super) rows: Vec<CaseRow<'a>>,
-    /// Passes that are not listed one by one.
-    pub(super) folded: usize,
-}
-
-/// A case in the list.
-pub(super) struct CaseRow<'a> {
-    pub(super) mark: Mark,
-    pub(super) anchor: String,
-    pub(super) name: String,
-    /// The findings told in full, by their number on the page.
-    pub(super) findings: Vec<(usize, &'a str)>,
-    pub(super) reason: &'a str,
-    pub(super) n_warnings: usize,
-    pub(super) simulated: String,
-    pub(super) events: u32,
-}
-
-pub(super) fn scenarios<'a>(
-    record: &'a RunRecord,
-    told: &[Group<'a>],
-    max_cases: usize,
-) -> Vec<Scenario<'a>> {
-    let fold = record.cases.len() > max_cases;
-    let mut by_case: IndexMap<*const CaseRecord, Vec<(usize, &'a str)>> = IndexMap::new();
-    for (at, group) in told.iter().enumerate() {
-        for case in &group.cases {
-            by_case
-                .entry(std::ptr::from_ref(*case))
-                .or_default()
-                .push((at + 1, group.finding.requirement.as_str()));
-        }
-    }
-    let mut groups: IndexMap<&str, Vec<&CaseRecord>> = IndexMap::new();
-    for case in record.cases.iter().filter(|case| case.not_applicable.is_none()) {
-        let scenario = case.id.split_once('[').map_or(case.id.as_str(), |(scenario, _)| scenario);
-        groups.entry(scenario).or_default().push(case);
-    }
-    let view = |(id, cases): (&'a str, Vec<&'a CaseRecord>)| {
-        let head = (cases.len() > 1).then_some(id);
-        let mut counts: IndexMap<&str, usize> = IndexMap::new();
-        for case in &cases {
-            *counts.entry(Mark::of_case(case).word).or_default() += 1;
-        }
-        let counts: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
-        let is_folded = |case: &&&CaseRecord| fold && case.verdict == Some(Verdict::Pass);
-        let row = |case: &&'a CaseRecord| CaseRow {
-            mark: Mark::of_case(case),
-            anchor: case_anchor(case),
-            name: match head {
-                Some(head) => short_name(case, head),
-                None => text::case_name(case),
-            },
-            findings: by_case.get(&std::ptr::from_ref(*case)).cloned().unwrap_or_default(),
-            reason: case.reason.as_deref().unwrap_or_default(),
-            n_warnings: case.warnings.len(),
-            simulated: text::duration(case.simulated_ms),
-            events: case.events,
-        };
-        Scenario {
-            head,
-            counts: counts.join(", "),
-            rows: cases.iter().filter(|case| !is_folded(case)).map(row).collect(),
-            folded: cases.iter().filter(is_folded).count(),
-        }
-    };
-    groups.into_iter().map(view).collect()
-}
-
-/// What sets a case apart within its scenario: its axes, its repetition.
-fn short_name(case: &CaseRecord, scenario: &str) -> String {
-    let axes = case.id.strip_prefix(scenario).unwrap_or(&case.id);
-    match (axes, case.repeat) {
-        ("", n) => format!("repetition {}", n + 1),
-        (axes, 0) => axes.to_owned(),
-        (axes, n) => format!("{axes} repetition {}", n + 1),
     }
 }

@@ -3,6 +3,7 @@
 //! Not responsible for cases. Invariant: every row of the grid names a requirement of the catalogue,
 //! or none where the document is silent.
 
+use super::faults;
 use stateline_core::profile::Document;
 use stateline_core::profile::requirement::{Basis, Requirement, Strictness, TestedBy};
 use stateline_core::record::{CellRecord, ProfileRecord, RowRecord, StimulusRecord};
@@ -200,7 +201,10 @@ fn cells() -> Vec<CellRecord> {
                 says: says.into(),
                 rows: row.iter().map(|row| row.0.into()).collect(),
                 requirements: row
-                    .map_or_else(|| vec!["SR-STATE-04".into()], |row| vec![row.2.into()]),
+                    .map_or(Some("SR-STATE-04"), |row| Some(row.2).filter(|id| !id.is_empty()))
+                    .into_iter()
+                    .map(Into::into)
+                    .collect(),
                 cases,
                 violated,
             });
@@ -233,12 +237,25 @@ pub(crate) fn profile() -> ProfileRecord {
                 id: row.0.into(),
                 title: row.1.to_owned(),
                 requirements: if row.2.is_empty() { Vec::new() } else { vec![row.2.into()] },
-                ..RowRecord::default()
+                basis: Some(if row.2.is_empty() { Basis::Implied } else { Basis::Explicit }),
+                kind: if row.2.is_empty() { "silent" } else { "transition" }.into(),
+                from: vec![row.3.into()],
+                to: faults::transitions()
+                    .into_iter()
+                    .find(|change| change.rows.iter().any(|id| *id == row.0))
+                    .map(|change| change.to),
+                on: vec![row.4.into()],
+                after_ms: match row.0 {
+                    "C2" => Some(4_000.0),
+                    "L6" => Some(6_000.0),
+                    _ => None,
+                },
+                within_ms: (!row.2.is_empty()).then_some(1_000.0),
             })
             .collect(),
         requirements: requirements(),
-        transitions: Vec::new(),
-        conflicts: Vec::new(),
-        defects: Vec::new(),
+        transitions: faults::transitions(),
+        conflicts: faults::conflicts(),
+        defects: faults::defects(),
     }
 }

@@ -5,17 +5,21 @@
 //! Shared with `examples/sample.rs`. Invariant: its totals add up, as those of a real run do, and it never changes by itself.
 
 mod contract;
+mod faults;
+pub(crate) mod story;
 
 use contract::{PROFILE, requirements};
+pub(crate) use faults::with_known;
 use indexmap::IndexMap;
 use stateline_core::profile::requirement::{Basis, Requirement, Strictness};
 use stateline_core::record::{
-    CaseRecord, CaseWall, Choice, ClientInfo, Coverage, CoverageStatus, Finding, Judgement,
-    RequirementRecord, RunInfo, RunRecord, RunWall, SCHEMA, Totals, Verdict,
+    CaseRecord, CaseWall, CellSeen, Choice, ClientInfo, Coverage, CoverageStatus, Finding,
+    Judgement, RequirementRecord, RunInfo, RunRecord, RunWall, SCHEMA, Totals, Verdict,
 };
 use stateline_core::time::Micros;
 use stateline_core::trace::{Event, Plane};
 use stateline_core::value::Fields;
+use story::story;
 
 /// What a hostile client says: markup, terminal escapes, overrides of the direction of text.
 pub(crate) const HOSTILE: &str = "</td><script>alert('x')</script><img src=x onerror=alert(1)>\u{1b}[2J\u{202e}gnitcennocer\u{0}";
@@ -101,6 +105,7 @@ fn case(id: &str, verdict: Option<Verdict>) -> CaseRecord {
         verdict,
         reason: None,
         not_applicable: None,
+        expected: None,
         digest: "0".repeat(32).into(),
         requirements: vec![RequirementRecord {
             id: "SR-LOGIN-03".into(),
@@ -122,6 +127,15 @@ fn case(id: &str, verdict: Option<Verdict>) -> CaseRecord {
     }
 }
 
+/// What a case says of a requirement that it names.
+fn judged(id: &str, judgement: Judgement) -> RequirementRecord {
+    RequirementRecord { id: id.into(), judgement, named: true }
+}
+
+fn cell(state: &str, stimulus: &str, violated: bool) -> CellSeen {
+    CellSeen { state: state.into(), stimulus: stimulus.into(), violated }
+}
+
 fn cases() -> Vec<CaseRecord> {
     let mut cases = Vec::new();
     for kind in ["black-hole", "reset", "refused"] {
@@ -133,6 +147,7 @@ fn cases() -> Vec<CaseRecord> {
             if side == "after" {
                 drop.verdict = Some(Verdict::Fail);
                 drop.trace = trace_of(40);
+                drop.story = Some(story(&drop.trace));
                 let first = overdue_finding(&drop.trace);
                 let later = Finding {
                     requirement: "SR-RECON-04".into(),
@@ -143,6 +158,10 @@ fn cases() -> Vec<CaseRecord> {
                 };
                 drop.findings = vec![first, later];
             }
+            let broken = side == "after";
+            let judgement = if broken { Judgement::Violated } else { Judgement::Satisfied };
+            drop.requirements.push(judged("SR-CONN-02", judgement));
+            drop.cells.push(cell("connected", "interruption", broken));
             drop.choices.push(Choice {
                 requirement: None,
                 row: "S7".into(),
@@ -155,6 +174,7 @@ fn cases() -> Vec<CaseRecord> {
     }
     let mut hostile = case("token/expires-while-connected", Some(Verdict::Fail));
     hostile.trace = trace_of(2);
+    hostile.story = Some(story(&hostile.trace));
     let said = hostile
         .trace
         .iter()
@@ -171,6 +191,8 @@ fn cases() -> Vec<CaseRecord> {
         trace: (said.n, said.n),
         ..overdue_finding(&hostile.trace)
     });
+    hostile.requirements.push(judged("SR-STATE-04", Judgement::Violated));
+    hostile.cells.push(cell("connected", "token.expired", true));
     cases.push(hostile);
     for n in 1..=4 {
         let mut login = case(&format!("login/refused[code={n}]"), Some(Verdict::Pass));
@@ -190,6 +212,9 @@ fn cases() -> Vec<CaseRecord> {
             choice: HOSTILE.to_owned(),
             n: 3,
         });
+        login.requirements.push(judged("SR-STATE-05", Judgement::Warned));
+        login.requirements.push(judged("SR-ABORT-05", Judgement::Recorded));
+        login.cells.push(cell("connecting", "server.rejected", false));
         cases.push(login);
     }
     for repeat in 0..2 {
@@ -197,6 +222,7 @@ fn cases() -> Vec<CaseRecord> {
         elsewhere.repeat = repeat;
         elsewhere.reason =
             Some("steering-missed: bob did not reach connected within 60s".to_owned());
+        elsewhere.requirements.push(judged("SR-CONN-04", Judgement::Undetermined));
         cases.push(elsewhere);
     }
     let mut crash = case("logout/while-reconnecting", Some(Verdict::Error));
@@ -219,6 +245,7 @@ pub(crate) fn count(record: &mut RunRecord) {
         pass: n(|case| case.verdict == Some(Verdict::Pass)),
         inconclusive: n(|case| case.verdict == Some(Verdict::Inconclusive)),
         fail: n(|case| case.verdict == Some(Verdict::Fail)),
+        known: n(|case| case.expected.is_some()),
         error: n(|case| case.verdict == Some(Verdict::Error)),
         not_applicable: n(|case| case.not_applicable.is_some()),
         not_run: n(|case| case.verdict.is_none() && case.not_applicable.is_none()),
@@ -269,7 +296,10 @@ pub(crate) fn sample() -> RunRecord {
             slack_ms: 0,
             strict: false,
             filters: Vec::new(),
+            rerun_failed: false,
             repeat: 1,
+            suites: Vec::new(),
+            max_length_ms: None,
             caps: IndexMap::new(),
             wall: RunWall {
                 started: "2026-11-22T05:00:00Z".to_owned(),
@@ -282,6 +312,7 @@ pub(crate) fn sample() -> RunRecord {
         totals: Totals::default(),
         coverage: coverage.collect(),
         cases,
+        known: None,
     };
     count(&mut record);
     record
