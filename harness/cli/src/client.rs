@@ -16,6 +16,7 @@ use stateline_client::command::{CALL_LIMIT, START_LIMIT, split};
 use stateline_client::protocol::Hello;
 use stateline_core::record::ClientInfo;
 use stateline_core::time::Micros;
+use stateline_lab::tokens::mask;
 use stateline_reports::text::{last_lines, visible};
 use stateline_runner::adapters::{Adapters, Settings};
 use stateline_runner::real_time::{Authority, Conditions, RealTime, Tls};
@@ -83,8 +84,8 @@ impl Client {
             })))
         };
         if let Some(Err((Broken::Fault(why), stderr))) = client.hello() {
-            eprintln!("error: {why}");
-            for line in last_lines(stderr, 8) {
+            eprintln!("error: {}", mask(why));
+            for line in last_lines(&mask(stderr), 8) {
                 eprintln!("  stderr: {}", visible(line, &[]));
             }
         }
@@ -139,8 +140,9 @@ impl Client {
             asked.filter(|need| !hello.capabilities.contains(need)).cloned().collect();
         lacks.sort_unstable();
         lacks.dedup();
-        let client = hello.client.clone();
-        ClientInfo { name: client.name, version: client.version, spec: spec.text(), lacks }
+        let [name, version] =
+            [&hello.client.name, &hello.client.version].map(|said| mask(said).into());
+        ClientInfo { name, version, spec: spec.text(), lacks }
     }
 
     /// How many of these threads may play these cases at once.

@@ -115,6 +115,26 @@ pub(crate) struct Builtin {
 }
 
 impl Source for Builtin {
+    fn lacks(&self, profile: &Profile, _case: &Case) -> Option<String> {
+        let id = profile.id.as_str();
+        if !stateline_reference::profiles().any(|known| known == id) {
+            return Some(format!("there is no reference client for profile {id}: name a --client"));
+        }
+        let known = |name: &str| {
+            let defects = stateline_reference::defects().iter();
+            defects.filter(|defect| defect.profile == id).any(|defect| defect.id == name)
+        };
+        let design = |name: &str| {
+            let designs = stateline_reference::designs().iter();
+            designs.filter(|design| design.profile == id).any(|design| design.id == name)
+        };
+        let strange =
+            self.defects.iter().find(|name| !known(name)).map(|name| ("defect", name.as_str()));
+        let odd = self.design.as_deref().filter(|name| !design(name)).map(|name| ("design", name));
+        let (what, name) = odd.or(strange)?;
+        Some(format!("the reference client for profile {id} has no {what} `{name}`"))
+    }
+
     fn open<'s>(
         &'s self,
         _worker: usize,

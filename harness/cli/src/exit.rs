@@ -11,7 +11,8 @@ use stateline_core::record::Totals;
 pub(crate) enum Exit {
     /// All is well.
     Ok = 0,
-    /// Something failed, or coverage is below what was asked for.
+    /// Something failed that is no known failure, an entry for one no longer fits, or coverage is below
+    /// what was asked for.
     Fail = 1,
     /// Usage, authoring, unwritable output.
     Usage = 2,
@@ -29,7 +30,7 @@ impl Exit {
     /// The worst of a run's totals.
     #[must_use]
     pub(crate) const fn of(totals: &Totals) -> Self {
-        if totals.fail > 0 {
+        if totals.fail > totals.known {
             Self::Fail
         } else if totals.error > 0 {
             Self::Error

@@ -137,7 +137,10 @@ mod tests {
             slack_ms: 250,
             strict: false,
             filters: Vec::new(),
+            rerun_failed: false,
             repeat: 1,
+            suites: Vec::new(),
+            max_length_ms: None,
             caps: Default::default(),
             wall: RunWall::default(),
         }

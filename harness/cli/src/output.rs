@@ -1,4 +1,4 @@
-//! Writes what a run leaves behind: `run.json` and `report.html`.
+//! Writes what a run leaves behind: `run.json`, `report.html` and `junit.xml`.
 //!
 //! Not responsible for their content. Probed before the first case, so that a long run does not
 //! end in vain.
@@ -35,7 +35,7 @@ impl OutFolder {
         Ok(Self(path.to_owned()))
     }
 
-    /// Writes the record and its report.
+    /// Writes the record, which everything else can be made of, and its reports.
     ///
     /// # Errors
     /// The file that could not be written.
@@ -43,7 +43,9 @@ impl OutFolder {
         self.file("run.json", |out| stateline_reports::json::write(record, out))?;
         let html =
             stateline_reports::html::render(record, &stateline_reports::html::Options::default());
-        self.file("report.html", |out| out.write_all(html.as_bytes()))
+        self.file("report.html", |out| out.write_all(html.as_bytes()))?;
+        let junit = stateline_reports::junit::render(record);
+        self.file("junit.xml", |out| out.write_all(junit.as_bytes()))
     }
 
     fn file(
@@ -51,18 +53,7 @@ impl OutFolder {
         name: &str,
         write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> Result<(), WriteError> {
-        let path = self.0.join(name);
-        let beside = self.0.join(format!(".{name}.part"));
-        let written = File::create(&beside).and_then(|file| {
-            let mut out = BufWriter::new(file);
-            write(&mut out)?;
-            out.flush()
-        });
-        written.and_then(|()| fs::rename(&beside, &path)).map_err(|source| {
-            // Half a file is of no use, and on a full disk its room is.
-            let _ = fs::remove_file(&beside);
-            WriteError { path: path.display().to_string(), source }
-        })
+        replace(&self.0.join(name), write)
     }
 
     /// Where it is.
@@ -70,4 +61,28 @@ impl OutFolder {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+}
+
+/// Writes a file, or leaves it as it was.
+///
+/// # Errors
+/// When that fails.
+pub(crate) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    // What a link leads to is replaced, not the link.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.part"));
+    let written = File::create(&beside).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.and_then(|()| fs::rename(&beside, &path)).map_err(|source| {
+        // Half a file is of no use, and on a full disk its room is.
+        let _ = fs::remove_file(&beside);
+        WriteError { path: path.display().to_string(), source }
+    })
 }

@@ -1,4 +1,4 @@
-//! How far a run is: a bar where there is a terminal, a line now and then elsewhere.
+//! How far a run is: a bar where there is a terminal, a line now and then elsewhere and in CI.
 //!
 //! Not responsible for results; the summary tells them, this is never the only place of anything.
 //!
@@ -6,6 +6,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stateline_core::record::{CaseRecord, Verdict};
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ struct Counts {
 impl Progress {
     /// Of so many cases; of nothing, when nobody wants to see it.
     pub(crate) fn new(total: usize, quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = has_bar(std::io::stderr().is_terminal(), |name| std::env::var_os(name));
         let hidden = quiet || !terminal;
         let target =
             if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -85,5 +86,35 @@ impl Progress {
     /// The run is over.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Whether a bar can be drawn: on a terminal that moves its cursor, and not for the log of a build, which
+/// keeps every line. `CI` set to nothing or to `false` is not set.
+fn has_bar(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let in_ci = variable("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let is_dumb = variable("TERM").is_some_and(|value| value == "dumb");
+    is_terminal && !in_ci && !is_dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_for_terminals_alone() {
+        let with = |is_terminal, set: &[(&str, &str)]| {
+            has_bar(is_terminal, |name| {
+                let found = set.iter().find(|(have, _)| *have == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert!(with(true, &[]));
+        assert!(with(true, &[("CI", ""), ("TERM", "xterm")]));
+        assert!(with(true, &[("CI", "false")]));
+        assert!(!with(true, &[("CI", "true")]));
+        assert!(!with(true, &[("CI", "1")]));
+        assert!(!with(true, &[("TERM", "dumb")]));
+        assert!(!with(false, &[]));
     }
 }

@@ -23,6 +23,21 @@ pub(crate) enum SelectError {
     },
 }
 
+/// A case with all that filters look at.
+type Whole<'a> = (&'a Contract, &'a Scenario, &'a Case, Vec<SmolStr>);
+
+/// All cases, with the requirements that they name.
+pub(crate) fn all(contracts: &[Contract]) -> Vec<Whole<'_>> {
+    contracts
+        .iter()
+        .flat_map(|contract| {
+            contract
+                .cases()
+                .map(move |(scenario, case)| (contract, scenario, case, contract.named(case)))
+        })
+        .collect()
+}
+
 /// The cases that the filters select: contract, scenario, case.
 ///
 /// # Errors
@@ -42,14 +57,7 @@ pub(crate) fn select<'a>(
         return Err(SelectError::Malformed(wrong.join("\n")));
     }
     let filter = Filter::union(parsed);
-    let all: Vec<(&Contract, &Scenario, &Case, Vec<SmolStr>)> = contracts
-        .iter()
-        .flat_map(|contract| {
-            contract
-                .cases()
-                .map(move |(scenario, case)| (contract, scenario, case, contract.named(case)))
-        })
-        .collect();
+    let all = all(contracts);
     let chosen: Vec<_> = all
         .iter()
         .filter(|(contract, scenario, case, named)| {

@@ -58,7 +58,9 @@ pub(crate) enum SuiteError {
         source: io::Error,
     },
     /// There is no profile in a folder.
-    #[error("{0} holds no profile: neither it nor a folder in it has a profile.yaml")]
+    #[error(
+        "{0} holds no profile: neither it nor a folder in it has a profile.yaml, or the name of a built-in profile"
+    )]
     Empty(String),
     /// No profile has this name.
     #[error("there is no profile `{name}`; there {}", list(.all))]
@@ -71,10 +73,12 @@ pub(crate) enum SuiteError {
 }
 
 fn list(all: &[String]) -> String {
-    if let [one] = all { format!("is `{one}`") } else { format!("are {}", all.join(", ")) }
+    let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", if all.len() == 1 { "is" } else { "are" }, names.join(", "))
 }
 
-fn render(diagnostics: &[Diagnostic]) -> String {
+/// All that is wrong, as text.
+pub(crate) fn render(diagnostics: &[Diagnostic]) -> String {
     let mut text: Vec<String> = diagnostics
         .iter()
         .map(|diagnostic| diagnostic.render(false).trim_end().to_owned())
@@ -91,10 +95,7 @@ impl Suite {
     /// When a folder cannot be read, or holds no profile.
     pub(crate) fn new(folders: &[PathBuf]) -> Result<Self, SuiteError> {
         let mut suite = Self::default();
-        for (path, text) in EMBEDDED {
-            let Some((profile, file)) = path.split_once('/') else { continue };
-            suite.add(profile, file, Source::new(format!("scenarios/{path}"), *text));
-        }
+        suite.add_embedded(|_| true);
         for folder in folders {
             suite.add_folder(folder)?;
         }
@@ -111,36 +112,41 @@ impl Suite {
         Ok(suite)
     }
 
+    fn add_embedded(&mut self, wanted: impl Fn(&str) -> bool) {
+        for (path, text) in EMBEDDED {
+            let Some((profile, file)) = path.split_once('/') else { continue };
+            if wanted(profile) {
+                self.add(profile, file, Source::new(format!("scenarios/{path}"), *text));
+            }
+        }
+    }
+
     fn add(&mut self, profile: &str, file: &str, source: Source) {
         self.folders.entry(profile.to_owned()).or_default().files.insert(file.to_owned(), source);
     }
 
+    /// A folder of profiles, or of one. Without a profile.yaml, a folder that is named as one of the binary's
+    /// own adds scenarios to it.
     fn add_folder(&mut self, root: &Path) -> Result<(), SuiteError> {
-        let profiles = if root.join("profile.yaml").is_file() {
-            vec![root.to_owned()]
-        } else {
-            entries(root)?
-        };
-        let before = self.folders.len();
+        let is_profile = |folder: &Path| folder.join("profile.yaml").is_file();
+        let adds = |folder: &Path| folder.is_dir() && is_embedded(&name_of(folder));
+        let folders =
+            if is_profile(root) || adds(root) { vec![root.to_owned()] } else { entries(root)? };
         let mut found = false;
-        for folder in profiles {
-            if !folder.join("profile.yaml").is_file() {
+        for folder in folders {
+            let profile = name_of(&folder);
+            if is_profile(&folder) {
+                // A folder from outside replaces the binary's own of that name as a whole.
+                self.folders.remove(&profile);
+            } else if !adds(&folder) {
                 continue;
+            } else if !self.folders.contains_key(&profile) {
+                self.add_embedded(|id| id == profile);
             }
             found = true;
-            let name = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-            let profile = name
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            // A folder from outside replaces the binary's own of that name as a whole.
-            self.folders.remove(&profile);
             self.add_files(&profile, &folder, &folder)?;
         }
-        if !found && self.folders.len() == before {
-            return Err(SuiteError::Empty(root.display().to_string()));
-        }
-        Ok(())
+        if found { Ok(()) } else { Err(SuiteError::Empty(root.display().to_string())) }
     }
 
     fn add_files(&mut self, profile: &str, root: &Path, folder: &Path) -> Result<(), SuiteError> {
@@ -217,6 +223,7 @@ impl Folder {
             profile: file("profile.yaml"),
             requirements: file("requirements.yaml"),
             wire: self.files.get("wire.yaml").cloned(),
+            conflicts: self.files.get("conflicts.yaml").cloned(),
         };
         let loaded = load_profile(files, variant);
         let Some(profile) = loaded.value else { return Err(loaded.diagnostics) };
@@ -224,7 +231,7 @@ impl Folder {
         let mut wrong = Vec::new();
         for (file, source) in &self.files {
             let Some(id) = file.strip_suffix(".yaml") else { continue };
-            if ["profile", "requirements", "wire"].contains(&id) {
+            if ["conflicts", "profile", "requirements", "wire"].contains(&id) {
                 continue;
             }
             let loaded = load_scenario(&profile, source.clone(), id);
@@ -269,6 +276,15 @@ impl Contract {
             requirements: named,
         }
     }
+}
+
+fn is_embedded(profile: &str) -> bool {
+    EMBEDDED.iter().any(|(path, _)| path.split_once('/').is_some_and(|(id, _)| id == profile))
+}
+
+fn name_of(folder: &Path) -> String {
+    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, SuiteError> {

@@ -206,7 +206,7 @@ fn folders() -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 /// The files of a folder that are no scenarios.
-const CONTRACT: [&str; 3] = ["profile", "requirements", "wire"];
+const CONTRACT: [&str; 4] = ["conflicts", "profile", "requirements", "wire"];
 
 #[test]
 fn scenarios_say_why_they_exist() {
@@ -237,6 +237,7 @@ fn scenarios_name_every_requirement() {
                 profile: source("profile"),
                 requirements: source("requirements"),
                 wire: files.contains_key("wire").then(|| source("wire")),
+                conflicts: files.contains_key("conflicts").then(|| source("conflicts")),
             },
             None,
         );
@@ -271,6 +272,8 @@ fn the_readme_begins_with_its_two_commands() {
     let block = readme.split("```").nth(1).expect("the README has a block of commands");
     let commands: Vec<&str> = block
         .lines()
+        // The language of the block.
+        .skip(1)
         .map(|line| line.split('#').next().unwrap_or("").trim())
         .filter(|line| !line.is_empty())
         .collect();
@@ -281,6 +284,7 @@ fn the_readme_begins_with_its_two_commands() {
 #[test]
 fn the_pages_explain_every_key() {
     let pages = [
+        ("conflicts", "harness/docs/table-language.md"),
         ("profile", "harness/docs/table-language.md"),
         ("requirements", "harness/docs/table-language.md"),
         ("scenario", "harness/docs/scenarios.md"),

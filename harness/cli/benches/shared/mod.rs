@@ -59,6 +59,7 @@ impl Bench {
             profile: file("profile.yaml"),
             requirements: file("requirements.yaml"),
             wire: Some(file("wire.yaml")),
+            conflicts: None,
         };
         let profile = load_profile(files, None).value.expect("the tests check the profile");
         let text = Text::new("bench", SCENARIO);
@@ -76,7 +77,7 @@ impl Bench {
         let options = Options {
             seed: 1,
             jobs: 1,
-            fail_fast: false,
+            fail_fast: None,
             max_length: None,
             stop: &stop,
             done: &|_| (),

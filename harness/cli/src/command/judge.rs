@@ -4,11 +4,13 @@
 //!
 //! Invariant: over a record of `run` it gives the verdicts and findings that the run gave.
 
-use super::run::{record, spec};
+use super::known::{Known, Outcome};
+use super::run::{is_narrowed, record, spec};
 use super::{exit_of, settle, show};
 use crate::Failure;
 use crate::args::JudgeArgs;
 use crate::exit::Exit;
+use crate::expect::Scope;
 use crate::journal;
 use crate::output::OutFolder;
 use crate::suite::{Contract, Suite};
@@ -27,11 +29,11 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
     let out = args.out.as_deref().map(OutFolder::probe).transpose().map_err(Failure::usage)?;
     let suite = Suite::new(&args.suite).map_err(Failure::usage)?;
-    let judged =
+    let (judged, compared) =
         match parse(&text).map_err(|why| Failure::usage(format!("cannot read {path}: {why}")))? {
             Given::Record(run) => judge_record(args, &suite, *run)?,
             Given::Journal(journal) => judge_journal(args, &suite, *journal)?,
-            Given::Trace(trace) => judge_trace(args, &suite, trace)?,
+            Given::Trace(trace) => (judge_trace(args, &suite, trace)?, Outcome::default()),
         };
     if let Some(out) = &out {
         out.write(&judged)
@@ -44,7 +46,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<Exit, Failure> {
     if let Some(why) = why {
         eprintln!("error: {why}");
     }
-    Ok(exit)
+    Ok(compared.tell(exit, args.judging.quiet))
 }
 
 /// What a file holds.
@@ -90,13 +92,17 @@ fn judge_journal(
     args: &JudgeArgs,
     suite: &Suite,
     journal: journal::Read,
-) -> Result<RunRecord, Failure> {
+) -> Result<(RunRecord, Outcome), Failure> {
     let journal::Read { run, profiles, cases } = journal;
     let contracts = suite.read(&profiles).map_err(Failure::usage)?;
-    judge_cases(args, contracts, run, cases, true)
+    judge_cases(args, suite, contracts, run, cases, true)
 }
 
-fn judge_record(args: &JudgeArgs, suite: &Suite, run: RunRecord) -> Result<RunRecord, Failure> {
+fn judge_record(
+    args: &JudgeArgs,
+    suite: &Suite,
+    run: RunRecord,
+) -> Result<(RunRecord, Outcome), Failure> {
     let asked: Vec<String> =
         run.profiles.iter().map(|profile| spec(&profile.id, profile.variant.as_ref())).collect();
     let contracts = suite.read(&asked).map_err(Failure::usage)?;
@@ -109,17 +115,18 @@ fn judge_record(args: &JudgeArgs, suite: &Suite, run: RunRecord) -> Result<RunRe
         }
     }
     let RunRecord { run, cases, interrupted, .. } = run;
-    judge_cases(args, contracts, run, cases, interrupted)
+    judge_cases(args, suite, contracts, run, cases, interrupted)
 }
 
 /// Judges the cases of a run by these contracts.
 fn judge_cases(
     args: &JudgeArgs,
+    suite: &Suite,
     mut contracts: Vec<Contract>,
     run: RunInfo,
     mut cases: Vec<CaseRecord>,
     interrupted: bool,
-) -> Result<RunRecord, Failure> {
+) -> Result<(RunRecord, Outcome), Failure> {
     // The run's own settings, unless this command line says otherwise.
     let mut judging = args.judging.clone();
     judging.strict |= run.strict;
@@ -150,7 +157,17 @@ fn judge_cases(
             })?;
         judge_case(contract, case)?;
     }
-    Ok(record(&contracts, run, cases, interrupted))
+    let known = Known::find(&args.judging, false, suite, &contracts)?;
+    let scope = Scope {
+        suite,
+        contracts: &contracts,
+        narrowed: is_narrowed(&run),
+        started: &run.wall.started,
+    };
+    let compared = known.compare(&mut cases, &scope, interrupted);
+    let mut record = record(&contracts, run, cases, interrupted);
+    record.known.clone_from(&compared.known);
+    Ok((record, compared))
 }
 
 fn judge_case(contract: &Contract, case: &mut CaseRecord) -> Result<(), Failure> {
@@ -195,7 +212,10 @@ fn judge_trace(args: &JudgeArgs, suite: &Suite, trace: Vec<Event>) -> Result<Run
         slack_ms: 0,
         strict: args.judging.strict,
         filters: Vec::new(),
+        rerun_failed: false,
         repeat: 1,
+        suites: args.suite.iter().map(|folder| folder.display().to_string()).collect(),
+        max_length_ms: None,
         caps,
         wall: RunWall::default(),
     };

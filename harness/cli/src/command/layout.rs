@@ -12,10 +12,14 @@ use textwrap::{WordSeparator, WordSplitter};
 /// Where the text behind a label starts.
 const LABEL: usize = 17;
 
-/// Columns of the terminal, within reason; 100 where there is none.
+/// Columns, within reason: what `COLUMNS` says, else those of the terminal, else 100.
 #[must_use]
 pub(crate) fn width() -> usize {
-    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(60, 160)
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    let columns = said
+        .filter(|columns| *columns > 0)
+        .or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)));
+    columns.unwrap_or(100).clamp(60, 160)
 }
 
 /// A table with its headings, ending with a line feed.

@@ -35,16 +35,17 @@ impl Answer {
 
 /// Runs the command.
 pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
-    let contracts =
-        Suite::new(&args.suite).and_then(|suite| suite.read(&[])).map_err(Failure::usage)?;
+    let contracts = Suite::new(&args.suite)
+        .and_then(|suite| suite.read(&args.profiles))
+        .map_err(Failure::usage)?;
     let answer = match args.what {
         Listed::Scenarios => scenarios(&contracts),
         Listed::Cases => cases(&contracts),
         Listed::Cells => cells::cells(&contracts),
         Listed::Requirements => requirements(&contracts),
         Listed::Profiles => profiles(&contracts),
-        Listed::Defects => defects(),
-        Listed::Designs => designs(),
+        Listed::Defects => defects(&contracts),
+        Listed::Designs => designs(&contracts),
     };
     match args.format {
         Format::Text => print(&answer.text),
@@ -216,9 +217,14 @@ fn profiles(contracts: &[Contract]) -> Answer {
     )
 }
 
-fn defects() -> Answer {
-    let all = stateline_reference::defects();
-    let json = all.iter().map(|defect| {
+fn has(contracts: &[Contract], profile: &str) -> bool {
+    contracts.iter().any(|contract| contract.profile.id == profile)
+}
+
+fn defects(contracts: &[Contract]) -> Answer {
+    let all =
+        || stateline_reference::defects().iter().filter(|defect| has(contracts, defect.profile));
+    let json = all().map(|defect| {
         json!({
             "id": defect.id,
             "profile": defect.profile,
@@ -228,7 +234,7 @@ fn defects() -> Answer {
         })
     });
     let mut by_profile: IndexMap<&str, Vec<Vec<String>>> = IndexMap::new();
-    for defect in all {
+    for defect in all() {
         let line = vec![defect.id.to_owned(), defect.breaks.to_owned(), defect.text.to_owned()];
         by_profile.entry(defect.profile).or_default().push(line);
     }
@@ -238,13 +244,13 @@ fn defects() -> Answer {
     Answer::new(json.collect(), blocks(text.collect()))
 }
 
-fn designs() -> Answer {
-    let all = stateline_reference::designs();
-    let json = all
-        .iter()
+fn designs(contracts: &[Contract]) -> Answer {
+    let all =
+        || stateline_reference::designs().iter().filter(|design| has(contracts, design.profile));
+    let json = all()
         .map(|design| json!({"id": design.id, "profile": design.profile, "text": design.text}));
     let mut by_profile: IndexMap<&str, Vec<Vec<String>>> = IndexMap::new();
-    for design in all {
+    for design in all() {
         by_profile
             .entry(design.profile)
             .or_default()

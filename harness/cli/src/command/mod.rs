@@ -5,18 +5,23 @@
 //! Invariant: a command returns its exit code and never ends the process by itself.
 
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod judge;
+mod known;
 mod layout;
 pub(crate) mod list;
 mod live;
+pub(crate) mod man;
 mod play;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod selftest;
 mod serve_builtin;
 
+pub(crate) use layout::table;
 pub(crate) use serve_builtin::serve_builtin;
 
 use crate::Failure;
@@ -95,7 +100,10 @@ pub(crate) fn exit_of(record: &RunRecord, judging: &JudgingArgs) -> (Exit, Optio
     if record.interrupted {
         return (Exit::Interrupted, None);
     }
-    let totals = Exit::of(&record.totals);
+    let totals = match &record.known {
+        Some(known) if known.fails() => Exit::Fail,
+        _ => Exit::of(&record.totals),
+    };
     match judging.min_coverage {
         Some(least) if decided(record) < f64::from(least) => {
             let text =

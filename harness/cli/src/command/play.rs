@@ -40,7 +40,7 @@ pub(crate) fn play<'a>(
     let options = Options {
         seed: playing.seed,
         jobs: playing.threads,
-        fail_fast: false,
+        fail_fast: None,
         max_length: None,
         stop: &stop,
         done: playing.done,

@@ -4,15 +4,18 @@
 //!
 //! Invariant: what was asked for is checked before the first case, all of it.
 
+use super::known::Known;
 use super::live::Live;
 use super::{exit_of, settle, show, threads};
 use crate::Failure;
 use crate::args::RunArgs;
 use crate::client::{Client, LONGEST};
 use crate::exit::Exit;
+use crate::expect::Scope;
 use crate::journal::Journal;
 use crate::output::OutFolder;
 use crate::progress::Progress;
+use crate::rerun;
 use crate::select::{SelectError, select};
 use crate::suite::{Contract, Suite};
 use indexmap::IndexMap;
@@ -21,11 +24,13 @@ use smol_str::SmolStr;
 use stateline_core::record::{
     CaseRecord, DefectRecord, ProfileRecord, RunInfo, RunRecord, RunWall, SCHEMA,
 };
+use stateline_core::scenario::{Case, Scenario};
 use stateline_core::time::Micros;
 use stateline_runner::play::{Stage, Watch};
 use stateline_runner::rejudge::story;
 use stateline_runner::suite::{Job, Options, Results};
 use stateline_runner::summary::{coverage, profile_record, told_in_full, totals};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -42,7 +47,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let slack = args.slack.unwrap_or(if real { SLACK } else { Micros::ZERO });
     let caps = settle(&mut contracts, &args.judging, slack)?;
     // Everything that can be wrong with the command line is, before a client is started.
-    select(&contracts, &args.filters).map_err(refuse)?;
+    check_fix(args)?;
+    let known = Known::find(&args.judging, args.fix_expect, &suite, &contracts)?;
+    let again = args.rerun_failed.then(|| rerun::not_passed(&args.out)).transpose()?;
+    choose(&contracts, args, again.as_ref())?;
     let out = OutFolder::probe(&args.out).map_err(Failure::usage)?;
     let stop = Arc::new(AtomicBool::new(false));
     // The first interrupt ends the run with what there is, the second ends the process. Without the
@@ -57,7 +65,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         contracts.retain(|contract| client.knows(&contract.profile.id));
     }
     let client_info = client.info(&args.client, &contracts);
-    let chosen = select(&contracts, &args.filters).map_err(refuse)?;
+    let chosen = choose(&contracts, args, again.as_ref())?;
     let live = args.debug.as_ref().map(|id| Live::of(id, &chosen)).transpose()?;
     let jobs: Vec<Job<'_>> = (0..args.repeat)
         .flat_map(|repeat| chosen.iter().map(move |(contract, _, case)| (repeat, *contract, *case)))
@@ -87,7 +95,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         slack_ms: slack.0 / 1_000,
         strict: args.judging.strict,
         filters: args.filters.clone(),
+        rerun_failed: args.rerun_failed,
         repeat: args.repeat,
+        suites: args.suite.iter().map(|folder| folder.display().to_string()).collect(),
+        max_length_ms: args.max_length.map(Micros::as_ms),
         caps,
         wall,
     };
@@ -105,10 +116,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             stop.store(true, Ordering::Relaxed);
         }
     };
+    let is_new = |case: &CaseRecord| !known.expects(case, &contracts);
     let options = Options {
         seed: args.seed,
         jobs: n_threads,
-        fail_fast: args.fail_fast,
+        fail_fast: if args.fail_fast { Some(&is_new) } else { None },
         max_length: args.max_length.or_else(|| real.then_some(LONGEST)),
         stop: &stop,
         done: &done,
@@ -116,12 +128,21 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let started = Instant::now();
     let played = client.play(&jobs, &options);
     progress.end();
-    let Results { records: cases, unfired } =
+    let Results { records: mut cases, unfired } =
         played.map_err(|error| failed(format!("the run cannot be played: {error}")))?;
     info.wall.ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     info.wall.notes = client.dismiss();
     let unwritable = journal.as_ref().and_then(Journal::failure);
-    let record = record(&contracts, info, cases, stop.load(Ordering::Relaxed));
+    let interrupted = stop.load(Ordering::Relaxed);
+    let scope = Scope {
+        suite: &suite,
+        contracts: &contracts,
+        narrowed: is_narrowed(&info) || live.is_some(),
+        started: &info.wall.started,
+    };
+    let compared = known.compare(&mut cases, &scope, interrupted);
+    let mut record = record(&contracts, info, cases, interrupted);
+    record.known.clone_from(&compared.known);
     let written = out.write(&record);
     if let Some(why) = unwritable {
         let n = record.totals.planned - record.totals.not_run;
@@ -146,6 +167,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
             tell_unfired(&unfired);
         }
         super::print(&format!("\nreport: {}\n", out.path().join("report.html").display()));
+        if let Some(settings) = &args.settings {
+            super::print(&format!("settings: {}\n", settings.display()));
+        }
     }
     let applicable = record.totals.planned - record.totals.not_applicable;
     if applicable == 0 {
@@ -158,7 +182,46 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(why) = why {
         eprintln!("error: {why}");
     }
-    Ok(exit)
+    Ok(compared.tell(exit, args.judging.quiet))
+}
+
+/// Whether cases were left out of a run on purpose.
+pub(super) fn is_narrowed(run: &RunInfo) -> bool {
+    !run.filters.is_empty() || run.rerun_failed
+}
+
+/// A list of known failures is rewritten by a run that leaves nothing out.
+fn check_fix(args: &RunArgs) -> Result<(), Failure> {
+    let hindered = [
+        (!args.filters.is_empty(), "a FILTER"),
+        (args.rerun_failed, "--rerun-failed"),
+        (args.debug.is_some(), "--debug"),
+        (args.fail_fast, "--fail-fast"),
+        (args.judging.no_expect, "--no-expect"),
+    ];
+    match hindered.iter().find(|(given, _)| args.fix_expect && *given) {
+        Some((_, what)) => Err(Failure::usage(format!(
+            "--fix-expect needs a run of all cases, so it does not go with {what}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The cases that were asked for.
+fn choose<'a>(
+    contracts: &'a [Contract],
+    args: &RunArgs,
+    again: Option<&BTreeSet<SmolStr>>,
+) -> Result<Vec<(&'a Contract, &'a Scenario, &'a Case)>, Failure> {
+    let mut chosen = select(contracts, &args.filters).map_err(refuse)?;
+    if let Some(again) = again {
+        chosen.retain(|(_, _, case)| again.contains(&case.id));
+        if chosen.is_empty() {
+            let text = format!("none of the {} cases to run again is selected", again.len());
+            return Err(Failure { text, exit: Exit::Nothing });
+        }
+    }
+    Ok(chosen)
 }
 
 /// The profiles as `--profile` has them.
@@ -241,6 +304,7 @@ pub(crate) fn record(
     RunRecord {
         schema: SmolStr::new_static(SCHEMA),
         interrupted,
+        known: None,
         profiles: used.iter().map(|contract| profile(contract, &cases)).collect(),
         totals: totals(&cases),
         coverage: used

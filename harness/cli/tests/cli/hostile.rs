@@ -143,7 +143,7 @@ fn attempt(trial: &Trial, good: &BTreeMap<String, Ending>, wrong: &Mutex<Vec<Str
         return String::new();
     };
     let (work, out) = site.left_behind();
-    if work != before || out != ["report.html", "run.json"] {
+    if work != before || out != ["junit.xml", "report.html", "run.json"] {
         fail(format!("files were left behind: {work:?} {out:?}"));
     }
     let mut reasons: Vec<String> = Vec::new();
@@ -334,7 +334,7 @@ fn an_interrupted_run_keeps_what_it_has() {
     }
     let (work, out) = site.left_behind();
     assert_eq!(work, [""; 0]);
-    assert_eq!(out, ["report.html", "run.json"]);
+    assert_eq!(out, ["junit.xml", "report.html", "run.json"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ const JUDGED: [&str; 8] = [
 const RACES: [&str; 2] = ["floods-frames", "floods-pings"];
 
 /// The scenarios, with the profile that they are of.
-fn suite() -> TempDir {
+pub(crate) fn suite() -> TempDir {
     let folder = TempDir::new().unwrap();
     let profile = folder.path().join("agora-rtm-1x");
     fs::create_dir_all(profile.join("quick")).unwrap();
@@ -111,7 +111,7 @@ fn attempt(name: &str, does: &str, suite: &str) -> Outcome {
         return outcome;
     };
     let (work, out) = site.left_behind();
-    if !work.is_empty() || out != ["report.html", "run.json"] {
+    if !work.is_empty() || out != ["junit.xml", "report.html", "run.json"] {
         outcome.wrong.push(format!("{name}: files were left behind: {work:?} {out:?}"));
     }
     let mut text = format!("{name}: {does}\n");
@@ -290,7 +290,7 @@ fn an_interrupted_run_in_real_time_keeps_what_it_has() {
     assert_eq!(record["run"]["wall"]["notes"], Value::Array(Vec::new()));
     let (work, out) = site.left_behind();
     assert_eq!(work, [""; 0]);
-    assert_eq!(out, ["report.html", "run.json"]);
+    assert_eq!(out, ["junit.xml", "report.html", "run.json"]);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn an_interrupt_reaches_a_run_whose_adapter_hangs() {
                 // A case that was lost with a process and not played again was not played.
                 assert_eq!(record["totals"]["error"], 0, "{fault}");
                 let (work, out) = site.left_behind();
-                assert_eq!((work.len(), out.len()), (0, 2), "{fault}");
+                assert_eq!((work.len(), out.len()), (0, 3), "{fault}");
             });
         }
     });

@@ -1,4 +1,4 @@
-//! `list` and `explain`: what programs read, and what people read.
+//! `list`: what programs read, and what people read.
 //!
 //! Not responsible for how much the suite covers.
 //!
@@ -14,13 +14,6 @@ fn listed(what: &str) -> serde_json::Value {
     let output = stateline(["list", what, "--format", "json"]);
     assert_eq!(code(&output), 0, "{what}: {}", stderr(&output));
     json(&output)
-}
-
-/// An explanation.
-fn explained(id: &str) -> String {
-    let output = stateline(["explain", id]);
-    assert_eq!(code(&output), 0, "{id}: {}", stderr(&output));
-    stdout(&output)
 }
 
 /// A copy of the built-in profile with one scenario alone.
@@ -125,7 +118,16 @@ fn listed_cases_can_be_selected() {
 fn cells_and_boundaries_without_a_case_fail_the_listing() {
     let suite = small_suite();
     let path = suite.path().to_str().unwrap();
-    let output = stateline(["list", "cells", "--suite", path, "--format", "json"]);
+    let output = stateline([
+        "list",
+        "cells",
+        "--profile",
+        "agora-rtm-1x",
+        "--suite",
+        path,
+        "--format",
+        "json",
+    ]);
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     let list = json(&output);
     assert_eq!(keys(&list), ["cells", "boundaries"]);
@@ -148,7 +150,7 @@ fn cells_and_boundaries_without_a_case_fail_the_listing() {
         assert_eq!(keys(boundary), ["profile", "timer", "time_ms", "side", "cases"]);
         assert!(boundary["cases"].as_array().unwrap().is_empty());
     }
-    let text = stdout(&stateline(["list", "cells", "--suite", path]));
+    let text = stdout(&stateline(["list", "cells", "--profile", "agora-rtm-1x", "--suite", path]));
     let cells = list["cells"].as_array().unwrap().len();
     let foot =
         format!("{cells} cells, {} without a case; 9 boundaries, 9 without a case\n", cells - 2);
@@ -161,62 +163,4 @@ fn the_built_in_suite_leaves_no_cell_and_no_boundary_out() {
     let output = stateline(["list", "cells"]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
     assert!(!stdout(&output).contains("none !"));
-}
-
-#[test]
-fn every_kind_of_id_is_explained() {
-    for (id, says) in [
-        ("RTM-CONN-02", "requirement of agora-rtm-1x"),
-        ("C2", "row of machine connection of agora-rtm-1x"),
-        ("reconnecting", "state of agora-rtm-1x"),
-        ("interrupted", "stimulus of agora-rtm-1x"),
-        ("network-drop/around-presence", "scenario of "),
-        ("agora-rtm-1x/login/accepted", "case"),
-        ("stops-pinging", "defect of the reference client for agora-rtm-1x"),
-        ("prompt", "design of the reference client for agora-rtm-1x"),
-    ] {
-        let text = explained(id);
-        assert!(
-            text.lines().next().unwrap().contains(&format!("{id}: {says}")) || text.contains(says),
-            "{text}"
-        );
-        assert_eq!(explained(&id.to_uppercase()), text, "{id}");
-    }
-    let short = explained("network-drop/around-presence");
-    assert_eq!(explained("agora-rtm-1x/network-drop/around-presence"), short);
-}
-
-#[test]
-fn everything_that_is_listed_can_be_explained() {
-    let requirement = &listed("requirements")[0];
-    let text = explained(requirement["id"].as_str().unwrap());
-    for list in ["scenarios", "defects"] {
-        for id in requirement[list].as_array().unwrap() {
-            let id = id.as_str().unwrap();
-            assert!(text.contains(id.strip_prefix("agora-rtm-1x/").unwrap_or(id)), "{id}: {text}");
-        }
-    }
-    let all = ["cases", "scenarios", "designs"].map(listed);
-    for id in all.iter().flat_map(|list| texts(list, "id").into_iter().rev().take(2)) {
-        assert!(!explained(id).is_empty());
-    }
-}
-
-#[test]
-fn a_row_is_told_in_words_and_as_it_is_written() {
-    let text = explained("C4");
-    for part in [
-        "a login elsewhere moves Connected to Aborted",
-        "RTM-CONN-04 (MUST)",
-        "from           connected\n",
-        "trigger        server.superseded\n",
-        "window         opens with the trigger, lasts 5s (the cap dial: a warning then, a failure at twice)\n",
-        "closed by      a report (state aborted, reason remote-login)\n",
-        "moves to       aborted\n",
-        "scenarios/agora-rtm-1x/profile.yaml:",
-        "- id: C4\n",
-        "emit: { state: aborted, reason: remote-login }\n",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
 }

@@ -7,7 +7,10 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where its premise does not hold")]
 
 mod adapters;
+mod docs;
 mod doctor;
+mod expect;
+mod explain;
 mod hostile;
 mod hostile_live;
 mod init;
@@ -17,4 +20,7 @@ mod program;
 mod real_time;
 mod recorded;
 mod refusals;
+mod report;
 mod runs;
+mod secrets;
+mod settings;

@@ -16,6 +16,58 @@ pub(crate) fn stateline<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
     command.args(args).output().unwrap()
 }
 
+/// The program in a folder of its own, with nothing around it that changes what it does.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    /// An empty folder, above which nothing is looked for.
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join(".git")).unwrap();
+        Self(folder)
+    }
+
+    /// With these files in it.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let place = Self::new();
+        files.iter().for_each(|(name, text)| place.write(name, text));
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The program in this folder.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.run_with("", &[], args)
+    }
+
+    /// The program in a folder below, with variables.
+    pub(crate) fn run_with(
+        &self,
+        folder: &str,
+        variables: &[(&str, &str)],
+        args: &[&str],
+    ) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stateline"));
+        command.args(args).current_dir(self.path(folder)).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(variables.iter().copied());
+        command.output().unwrap()
+    }
+}
+
 /// The exit code.
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()

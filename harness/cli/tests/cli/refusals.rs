@@ -19,7 +19,7 @@ fn refused(args: &[&str], expected: i32) -> String {
 
 #[test]
 fn what_is_not_in_this_version_says_so() {
-    for name in ["explore", "report", "merge", "diff", "serve"] {
+    for name in ["explore", "merge", "diff", "serve"] {
         let error = refused(&[name], 2);
         assert_eq!(error, format!("error: `stateline {name}` is not in this version\n"));
         assert_eq!(refused(&[name, "--any", "thing"], 2), error);

@@ -2,8 +2,9 @@
 //!
 //! Not responsible for how it is shown.
 //!
-//! Invariant: whatever is not well says what was seen and what to do about it.
+//! Invariant: whatever is not well says what was seen and what to do about it; no token is in it.
 
+use stateline_lab::tokens::mask;
 use stateline_reports::text::{shorten, visible};
 
 /// So much of a line is shown.
@@ -30,7 +31,7 @@ impl Finding {
     /// Something that shows without any line.
     #[must_use]
     pub(super) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), ..Self::default() }
+        Self { what: mask(&what.into()).into(), help: mask(&help.into()).into(), ..Self::default() }
     }
 
     /// With the lines that show it; an empty one is none.
@@ -38,7 +39,8 @@ impl Finding {
     pub(super) fn with(mut self, sent: &str, came: &str) -> Self {
         let shown = |line: &str| {
             let line = line.trim_end_matches(['\r', '\n']);
-            (!line.is_empty()).then(|| shorten(&visible(line, &[]), MOST_LINE))
+            // Before anything is left out of it: half of a token is not known for what it is.
+            (!line.is_empty()).then(|| shorten(&visible(&mask(line), &[]), MOST_LINE))
         };
         self.sent = shown(sent);
         self.came = shown(came);
@@ -51,7 +53,7 @@ impl Finding {
         let last = &lines[lines.len().saturating_sub(MOST_STDERR)..];
         if !last.is_empty() {
             let shown: Vec<String> =
-                last.iter().map(|line| shorten(&visible(line, &[]), MOST_LINE)).collect();
+                last.iter().map(|line| shorten(&visible(&mask(line), &[]), MOST_LINE)).collect();
             self.stderr = Some(shown.join("\n"));
         }
     }

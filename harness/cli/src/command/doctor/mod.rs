@@ -34,6 +34,7 @@ use patient::Patient;
 use report::Report;
 use stateline_client::fault::{Fault, FaultId};
 use stateline_client::process::Farewell;
+use stateline_lab::tokens::mask;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
@@ -178,8 +179,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
         }
     };
     match args.format {
-        Format::Text => print(&report.text()),
-        Format::Json => print(&format!("{:#}\n", report.json())),
+        Format::Text => print(&mask(&report.text())),
+        Format::Json => print(&mask(&format!("{:#}\n", report.json()))),
     }
     Ok(exit)
 }
@@ -304,7 +305,7 @@ fn write_log(patient: &Patient<'_>, next: &str, (messages, stderr): &(String, St
         .create(true)
         .append(true)
         .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+        .and_then(|mut file| file.write_all(mask(&text).as_bytes()));
     if let Err(error) = written {
         eprintln!("note: cannot write {}: {error}", path.display());
     }

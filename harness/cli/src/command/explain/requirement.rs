@@ -4,63 +4,89 @@
 //!
 //! Invariant: whatever in the profile can break the requirement is named.
 
-use super::cells;
-use crate::command::layout::Page;
+use super::article::Article;
+use super::conflicts::touching;
+use super::given::Given;
+use super::glossary::meaning;
+use super::grid::cells;
+use super::row;
+use crate::command::layout::count;
 use crate::command::list::breakers;
 use crate::suite::Contract;
 use stateline_core::profile::grid::Says;
 use stateline_core::profile::machine::{Row, RowBody};
+use stateline_core::profile::requirement::TestedBy;
 use stateline_core::profile::{Profile, ReqIx};
 
-/// Tells of a requirement.
-pub(super) fn tell(page: &mut Page, contract: &Contract, ix: ReqIx) {
+/// Tells of a requirement, and of what a run says of it.
+pub(super) fn tell(contract: &Contract, ix: ReqIx, given: Option<&Given>) -> Article {
     let profile = &contract.profile;
     let requirement = &profile.requirements[ix];
     let document = &profile.document;
-    page.title(&format!("{}: requirement of {}", requirement.id, profile.id));
-    page.text(&requirement.text);
-    page.labelled(
+    let mut article = Article::new(
+        "requirement",
+        requirement.id.as_str(),
+        &format!("requirement of {}", profile.id),
+    )
+    .of(&profile.id);
+    article.text(&requirement.text);
+    article.data(requirement);
+    article.labelled(
         "source",
-        &format!(
+        format!(
             "\"{}\", {}, {}, section \"{}\"",
             document.title, document.product, document.updated, requirement.section
         ),
     );
-    let kind = [
-        format!("kind {}", requirement.kind),
-        format!("basis {}", requirement.basis.as_str()),
-        format!("strictness {}", requirement.strictness.as_str()),
-        format!("test {}", requirement.test.as_str()),
-    ];
-    page.labelled("is", &kind.join(", "));
-    page.listed("needs", requirement.needs.iter().map(ToString::to_string));
-    page.listed("untestable", requirement.untestable.iter().cloned());
-    page.listed(
-        "rows",
-        profile
-            .rows
-            .iter()
-            .filter_map(|row| Some(format!("{} ({}): {}", row.id, role(row, ix)?, row.title))),
-    );
-    page.listed("machines", by_machine(profile, ix));
+    article.labelled("kind", requirement.kind.as_str());
+    let said = |kind, word: &str| format!("{word}: {}", meaning(kind, word));
+    article.labelled("basis", said("basis", requirement.basis.as_str()));
+    // What nobody tests costs nothing.
+    if requirement.test != TestedBy::None {
+        article.labelled("strictness", said("strictness", requirement.strictness.as_str()));
+    }
+    article.labelled("shown by", said("shown-by", requirement.test.as_str()));
+    article.listed("needs", requirement.needs.as_deref());
+    article.listed("untestable", requirement.untestable.as_deref());
+    if let Some(given) = given {
+        given.of_requirement(&mut article, profile, &requirement.id);
+    }
+    let rows = profile.rows.iter().filter_map(|row| Some((row, role(row, ix)?)));
+    let rows = rows.map(|(row, role)| {
+        format!("{} ({role}): {}. {}", row.id, row.title, row::in_words(contract, row))
+    });
+    article.listed("rows", rows);
+    article.listed("machines", by_machine(profile, ix));
     let carries = |row: usize| role(&profile.rows[row], ix).is_some();
     let decided = cells(contract, |cell| match &cell.says {
         Says::Forbidden(req) => *req == ix,
         Says::Rows(rows) | Says::Silent(rows) => rows.iter().any(|row| carries(*row)),
     });
-    page.listed("cells", decided);
-    let scenarios = contract.scenarios.iter().filter_map(|scenario| {
+    article.listed("cells", decided);
+    let named = contract.scenarios.iter().filter_map(|scenario| {
         let n = scenario.cases.iter().filter(|case| case.named.contains(&ix)).count();
-        (n > 0).then(|| {
-            format!("{} ({n} of {} cases): {}", scenario.id, scenario.cases.len(), scenario.purpose)
-        })
+        (n > 0).then_some((scenario, n))
     });
-    page.listed("scenarios", scenarios);
-    page.listed(
+    let named: Vec<_> = named.collect();
+    if !named.is_empty() {
+        let n_cases = named.iter().map(|(_, n)| n).sum();
+        let (scenarios, cases) = (count(named.len(), "scenario"), count(n_cases, "case"));
+        article.labelled("named by", format!("{scenarios}, {cases}"));
+    }
+    let scenarios = named.iter().map(|(scenario, n)| {
+        format!("{} ({n} of {} cases): {}", scenario.id, scenario.cases.len(), scenario.purpose)
+    });
+    article.listed("scenarios", scenarios);
+    article.listed(
         "defects",
         breakers(&profile.id, &requirement.id)
             .map(|defect| format!("{}: {}", defect.id, defect.text)),
     );
+    article.listed(
+        "conflicts",
+        touching(profile, |conflict| conflict.requirements.contains(&requirement.id)),
+    );
+    article
 }
 
 /// How a row carries a requirement.

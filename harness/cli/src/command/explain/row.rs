@@ -5,58 +5,124 @@
 //!
 //! Invariant: lengths are shown as the document or the policy has them, without any slack.
 
+use super::article::Article;
+use super::conflicts::touching;
 use super::demand;
-use crate::command::layout::Page;
+use super::given::Given;
+use super::grid::cells;
 use crate::suite::{Contract, Suite};
 use stateline_core::oracle::pattern_text;
+use stateline_core::profile::grid::Says;
 use stateline_core::profile::machine::{
     Expect, Keep, Modality, Never, Pattern, Row, RowBody, Settles, StateSet, Target, Trigger,
 };
+use stateline_core::profile::requirement::Basis;
 use stateline_core::profile::{Length, Profile, RowIx};
 use stateline_core::time::Micros;
+use stateline_runner::summary::row_record;
 
-/// Tells of a row.
-pub(super) fn tell(page: &mut Page, suite: &Suite, contract: &Contract, ix: RowIx) {
-    let words = Words { contract, profile: &contract.profile };
-    let row = &words.profile.rows[ix];
-    let machine = &words.profile.machines[row.machine];
-    page.title(&format!("{}: row of machine {} of {}", row.id, machine.name, words.profile.id));
-    if !row.title.is_empty() {
-        page.text(&row.title);
-    }
-    page.labelled("kind", kind(row));
-    page.listed("requirements", row.req.iter().map(|case| demand(contract, case.req)));
-    page.listed("early", row.early.map(|req| demand(contract, req)));
-    page.listed("withdrawn", row.withdrawn.map(|req| demand(contract, req)));
-    page.listed("at most", row.strict.map(|strict| strict.as_str().to_owned()));
-    page.labelled(
-        "from",
-        &row.from.map_or_else(|| "any state".to_owned(), |from| words.states(row, from)),
+/// Tells of a row, and of what a run says of it.
+pub(super) fn tell(
+    suite: &Suite,
+    contract: &Contract,
+    ix: RowIx,
+    given: Option<&Given>,
+) -> Article {
+    let profile = &contract.profile;
+    let words = Words { contract, profile };
+    let row = &profile.rows[ix];
+    let machine = &profile.machines[row.machine];
+    let is = format!("row of machine {} of {}", machine.name, profile.id);
+    let mut article = Article::new("row", row.id.as_str(), &is).of(&profile.id);
+    article.text(&row.title);
+    article.data(row_record(profile, row));
+    article.labelled("kind", kind(row));
+    let implied = machine.basis == Basis::Implied;
+    article.listed(
+        "basis",
+        implied.then_some("implied: the document has no such table, its prose does"),
     );
+    article.listed("requirements", row.req.iter().map(|case| demand(profile, case.req)));
+    article.listed("early", row.early.map(|req| demand(profile, req)));
+    article.listed("withdrawn", row.withdrawn.map(|req| demand(profile, req)));
+    article.listed("at most", row.strict.map(|strict| strict.as_str()));
+    let from = row.from.map(|from| states_of(profile, row, from));
+    article.labelled("from", from.unwrap_or_else(|| "any state".to_owned()));
     match &row.body {
-        RowBody::Expect(expect) => words.expect(page, row, expect),
+        RowBody::Expect(expect) => words.expect(&mut article, row, expect),
         RowBody::Silent { trigger, to } => {
-            page.labelled("trigger", &words.trigger(trigger));
-            page.listed("moves to", to.map(|to| words.states(row, StateSet::default().with(to))));
+            article.labelled("trigger", words.trigger(trigger));
+            let to = to.map(|to| states_of(profile, row, StateSet::default().with(to)));
+            article.listed("moves to", to);
         }
-        RowBody::Never(never) => words.never(page, never),
-        RowBody::Keep(keep) => words.keep(page, keep),
-        RowBody::Settles(settles) => words.settles(page, settles),
+        RowBody::Never(never) => words.never(&mut article, never),
+        RowBody::Keep(keep) => words.keep(&mut article, keep),
+        RowBody::Settles(settles) => words.settles(&mut article, settles),
         RowBody::Choice { trigger, choice } => {
-            page.labelled("trigger", &words.trigger(trigger));
-            page.labelled("records", choice);
+            article.labelled("trigger", words.trigger(trigger));
+            article.labelled("records", choice);
         }
     }
-    if let Some(source) = suite.source(&words.profile.id, "profile.yaml") {
-        page.listed(
-            "file",
-            written(&source.text, &row.id).map(|(line, _)| format!("{}:{line}", source.name)),
-        );
-        page.verbatim(
-            "as written",
-            written(&source.text, &row.id).into_iter().flat_map(|(_, lines)| lines),
-        );
+    if let Some(given) = given {
+        given.of_row(&mut article, profile, &row.id);
     }
+    let decided = cells(contract, |cell| match &cell.says {
+        Says::Rows(rows) | Says::Silent(rows) => rows.contains(&ix),
+        Says::Forbidden(_) => false,
+    });
+    article.listed("cells", decided);
+    article.listed("conflicts", touching(profile, |conflict| conflict.rows.contains(&row.id)));
+    if let Some(source) = suite.source(&profile.id, "profile.yaml")
+        && let Some((line, lines)) = written(&source.text, &row.id)
+    {
+        article.labelled("file", format!("{}:{line}", source.name));
+        article.verbatim("as written", lines);
+    }
+    article
+}
+
+/// What opens a row, and when, in one sentence or two.
+pub(super) fn in_words(contract: &Contract, row: &Row) -> String {
+    let words = Words { contract, profile: &contract.profile };
+    match &row.body {
+        RowBody::Expect(expect) => {
+            format!("Trigger: {}; {}.", words.trigger(&expect.trigger), words.window(expect))
+        }
+        RowBody::Silent { trigger, .. } | RowBody::Choice { trigger, .. } => {
+            format!("Trigger: {}.", words.trigger(trigger))
+        }
+        RowBody::Never(never) => match &never.on {
+            Some((on, Some(length))) => {
+                format!("Trigger: {}, for {}.", patterns(words.profile, on), words.length(*length))
+            }
+            Some((on, None)) => format!("Trigger: {}.", patterns(words.profile, on)),
+            None => match row.from {
+                Some(from) => format!("Always while {}.", states_of(words.profile, row, from)),
+                None => "Always.".to_owned(),
+            },
+        },
+        RowBody::Keep(keep) => format!(
+            "At least every {}: {}.",
+            words.length(keep.every),
+            pattern_text(words.profile, &keep.pattern)
+        ),
+        RowBody::Settles(settles) => {
+            format!("Trigger: call.{}; completes within {}.", settles.op, words.length(settles.cap))
+        }
+    }
+}
+
+/// The states of a set, as the row's machine calls them.
+pub(super) fn states_of(profile: &Profile, row: &Row, set: StateSet) -> String {
+    let machine = &profile.machines[profile.machines[row.machine].leader];
+    let names = set.iter().filter_map(|state| machine.states.get(state)).map(ToString::to_string);
+    names.collect::<Vec<_>>().join(" or ")
+}
+
+/// Patterns in words.
+pub(super) fn patterns(profile: &Profile, patterns: &[Pattern]) -> String {
+    let texts = patterns.iter().map(|pattern| pattern_text(profile, pattern));
+    texts.collect::<Vec<_>>().join(" or ")
 }
 
 const fn kind(row: &Row) -> &'static str {
@@ -83,29 +149,16 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    fn states(self, row: &Row, set: StateSet) -> String {
-        let machine = &self.profile.machines[self.profile.machines[row.machine].leader];
-        set.iter()
-            .filter_map(|state| machine.states.get(state))
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" or ")
-    }
-
-    fn patterns(self, patterns: &[Pattern]) -> String {
-        patterns
-            .iter()
-            .map(|pattern| pattern_text(self.profile, pattern))
-            .collect::<Vec<_>>()
-            .join(" or ")
-    }
-
     fn trigger(self, trigger: &Trigger) -> String {
         match trigger {
-            Trigger::On(patterns) => self.patterns(patterns),
+            Trigger::On(on) => patterns(self.profile, on),
             Trigger::Since(clock) => {
                 let clock = &self.profile.clocks[*clock];
-                format!("the clock {}, which {} starts", clock.name, self.patterns(&clock.start))
+                format!(
+                    "the clock {}, which {} starts",
+                    clock.name,
+                    patterns(self.profile, &clock.start)
+                )
             }
         }
     }
@@ -122,85 +175,91 @@ impl Words<'_> {
         }
     }
 
-    fn expect(self, page: &mut Page, row: &Row, expect: &Expect) {
-        page.labelled("trigger", &self.trigger(&expect.trigger));
-        let opens = if expect.after == Micros::ZERO {
-            "opens with the trigger".to_owned()
-        } else {
-            format!("opens {} after the trigger", expect.after)
+    fn window(self, expect: &Expect) -> String {
+        let opens = match expect.after_register {
+            Some(register) => {
+                let name = self.profile.registers.get_index(register).map_or("", |(name, _)| name);
+                format!(
+                    "opens as many seconds after the trigger as {name} holds, if that is more than none"
+                )
+            }
+            None if expect.after == Micros::ZERO => "opens with the trigger".to_owned(),
+            None => format!("opens {} after the trigger", expect.after),
         };
         let closes = match (expect.within, expect.modality) {
             (Some(length), _) => format!("lasts {}", self.length(length)),
             (None, Modality::Must) => format!("lasts {}", self.length(Length::Late)),
             (None, Modality::May) => "lasts until the state is left".to_owned(),
         };
-        page.labelled("window", &format!("{opens}, {closes}"));
-        page.listed(
+        format!("{opens}, {closes}")
+    }
+
+    fn expect(self, article: &mut Article, row: &Row, expect: &Expect) {
+        article.labelled("trigger", self.trigger(&expect.trigger));
+        article.labelled("window", self.window(expect));
+        article.listed(
             "warns",
             expect
                 .warn_after
                 .map(|length| format!("when it comes later than {}", self.length(length))),
         );
-        page.labelled("closed by", &pattern_text(self.profile, &expect.emit));
+        article.labelled("closed by", pattern_text(self.profile, &expect.emit));
         match expect.to {
             Target::Stay => {}
-            Target::State(to) => {
-                page.labelled("moves to", &self.states(row, StateSet::default().with(to)))
-            }
-            Target::Observed => page.labelled("moves to", "what was reported"),
+            Target::State(to) => article
+                .labelled("moves to", states_of(self.profile, row, StateSet::default().with(to))),
+            Target::Observed => article.labelled("moves to", "what was reported"),
         }
         let mut withdrawn = Vec::new();
         if !expect.unless.is_empty() {
-            withdrawn.push(self.patterns(&expect.unless));
+            withdrawn.push(patterns(self.profile, &expect.unless));
         }
         if let Trigger::Since(clock) = expect.trigger {
             let clock = &self.profile.clocks[clock];
             withdrawn.push(format!(
                 "the end of the clock {}: {}",
                 clock.name,
-                self.patterns(&clock.stop)
+                patterns(self.profile, &clock.stop)
             ));
         }
-        page.listed("withdrawn by", withdrawn);
-        page.listed(
+        article.listed("withdrawn by", withdrawn);
+        article.listed(
             "dropped",
             row.from
                 .filter(|_| expect.to != Target::Stay)
-                .map(|_| "when its state is left otherwise".to_owned()),
+                .map(|_| "when its state is left otherwise"),
         );
     }
 
-    fn never(self, page: &mut Page, never: &Never) {
+    fn never(self, article: &mut Article, never: &Never) {
         let (trigger, length) = match &never.on {
-            Some((patterns, length)) => {
-                (self.patterns(patterns), length.map(|length| self.length(length)))
+            Some((on, length)) => {
+                (patterns(self.profile, on), length.map(|length| self.length(length)))
             }
             None => ("none: in force as long as its state lasts".to_owned(), None),
         };
-        page.labelled("trigger", &trigger);
-        page.listed("for", length);
-        page.labelled("forbids", &pattern_text(self.profile, &never.pattern));
-        page.listed("not before", never.grace.map(|grace| self.length(grace)));
-        let unless = (!never.unless.is_empty()).then(|| self.patterns(&never.unless));
-        page.listed("withdrawn by", unless);
-        page.listed("kept after", never.exposure.map(|exposure| exposure.to_string()));
+        article.labelled("trigger", trigger);
+        article.listed("for", length);
+        article.labelled("forbids", pattern_text(self.profile, &never.pattern));
+        article.listed("not before", never.grace.map(|grace| self.length(grace)));
+        let unless = (!never.unless.is_empty()).then(|| patterns(self.profile, &never.unless));
+        article.listed("withdrawn by", unless);
+        article.listed("kept after", never.exposure.map(|exposure| exposure.to_string()));
     }
 
-    fn keep(self, page: &mut Page, keep: &Keep) {
-        page.labelled("demands", &pattern_text(self.profile, &keep.pattern));
-        page.labelled("at least every", &self.length(keep.every));
-        page.labelled("tolerance", &self.length(keep.tolerance));
+    fn keep(self, article: &mut Article, keep: &Keep) {
+        article.labelled("demands", pattern_text(self.profile, &keep.pattern));
+        article.labelled("at least every", self.length(keep.every));
+        article.labelled("tolerance", self.length(keep.tolerance));
     }
 
-    fn settles(self, page: &mut Page, settles: &Settles) {
-        page.labelled("trigger", &format!("call.{}", settles.op));
-        page.labelled(
-            "window",
-            &format!("opens with the call, lasts {}", self.length(settles.cap)),
-        );
-        page.labelled(
+    fn settles(self, article: &mut Article, settles: &Settles) {
+        article.labelled("trigger", format!("call.{}", settles.op));
+        article
+            .labelled("window", format!("opens with the call, lasts {}", self.length(settles.cap)));
+        article.labelled(
             "closed by",
-            &format!("completion of {}, the first; the codes are below", settles.op),
+            format!("completion of {}, the first; the codes are below", settles.op),
         );
     }
 }

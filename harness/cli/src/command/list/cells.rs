@@ -129,12 +129,17 @@ fn boundaries_of(contract: &Contract) -> Vec<Value> {
 /// The documented times that rows measure from a trigger or by a clock.
 fn probed(profile: &Profile) -> Vec<(SmolStr, Micros)> {
     let mut used = Vec::new();
+    // A time that calls bring along has the values that scenarios give it, and these have names, too.
+    let mut given = false;
     for row in &profile.rows {
         let conditions =
             row.guard.iter().chain(row.req.iter().filter_map(|case| case.when.as_ref()));
         conditions.for_each(|condition| measured(condition, &mut used));
         match &row.body {
-            RowBody::Expect(expect) => used.push(expect.after),
+            RowBody::Expect(expect) => {
+                used.push(expect.after);
+                given |= expect.after_register.is_some();
+            }
             RowBody::Settles(settles) => {
                 let conditions = settles.codes.iter().filter_map(|rule| rule.when.as_ref());
                 conditions.for_each(|condition| measured(condition, &mut used));
@@ -142,8 +147,10 @@ fn probed(profile: &Profile) -> Vec<(SmolStr, Micros)> {
             _ => {}
         }
     }
-    let timers =
-        profile.timers.iter().filter(|(name, length)| *name != HEARTBEAT && used.contains(length));
+    let timers = profile
+        .timers
+        .iter()
+        .filter(|(name, length)| *name != HEARTBEAT && (given || used.contains(length)));
     timers.map(|(name, length)| (name.clone(), *length)).collect()
 }
 
