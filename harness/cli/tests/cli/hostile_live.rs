@@ -11,6 +11,7 @@ use crate::hostile::without_id;
 use crate::program::{code, read, scenarios, stateline, stderr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
+use rustix::io::retry_on_intr;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -247,7 +248,8 @@ fn started(site: &Site, suite: &str, n: usize) -> Child {
     let patience = Timespec { tv_sec: 100, tv_nsec: 0 };
     while fs::read_to_string(journal(site)).map_or(0, |text| text.matches('\n').count()) <= n {
         let mut fds = [PollFd::new(&changes, PollFlags::IN)];
-        assert!(poll(&mut fds, Some(&patience)).unwrap() > 0, "the quick cases are not over");
+        let n_ready = retry_on_intr(|| poll(&mut fds, Some(&patience))).unwrap();
+        assert!(n_ready > 0, "the quick cases are not over");
         rustix::io::read(&changes, &mut [0; 4096]).unwrap();
     }
     run
