@@ -9,7 +9,6 @@
 use crate::outline::{Group, Outline, Reason, answer, applicable, n_covered, profile_totals};
 use crate::terminal::profile_name;
 use crate::text::{self, Mark, STATUSES, case_name, known_failures, visible};
-use indexmap::IndexSet;
 use stateline_core::record::{CaseRecord, Finding, KnownFailures, RunRecord, Totals};
 
 /// GitHub takes so many bytes from a step.
@@ -240,16 +239,9 @@ impl Page {
         self.line(&format!("{}\n", prose(&known_failures(record.totals.known, known))));
         let groups: Vec<_> = outline.findings.iter().filter(|group| group.is_known()).collect();
         for group in groups.iter().take(MOST_ITEMS) {
-            let reasons: IndexSet<&str> = group
-                .cases
-                .iter()
-                .filter_map(|case| case.expected.as_ref())
-                .map(|expected| expected.reason.as_str())
-                .collect();
-            let reasons: Vec<&str> = reasons.into_iter().collect();
             let id = format!("{} {}", group.finding.requirement, group.finding.row);
             let n = text::count(group.cases.len(), "case");
-            self.line(&format!("- {} in {n}: {}", code(&id), code(&reasons.join("; "))));
+            self.line(&format!("- {} in {n}: {}", code(&id), code(&group.reasons())));
         }
         let rest = groups.iter().skip(MOST_ITEMS).map(|group| code(&group.finding.requirement));
         self.list_rest(rest.collect());

@@ -130,6 +130,13 @@ impl Group<'_> {
         self.cases.iter().all(|case| case.expected.is_some())
     }
 
+    /// Why its known failures are tolerated, each reason once.
+    pub(crate) fn reasons(&self) -> String {
+        let expected = self.cases.iter().filter_map(|case| case.expected.as_ref());
+        let reasons: IndexSet<&str> = expected.map(|expected| expected.reason.as_str()).collect();
+        reasons.into_iter().collect::<Vec<_>>().join("; ")
+    }
+
     /// The first case that is no known failure, its finding, and how many such cases there are.
     pub(crate) fn unexpected(&self) -> Option<(&CaseRecord, &Finding, usize)> {
         let mut cases = self.cases.iter().filter(|case| case.expected.is_none());

@@ -9,7 +9,6 @@
 use crate::outline::{Group, Outline, Reason, answer, applicable, n_covered, profile_totals};
 use crate::text::{self, Mark, STATUSES, name_and_version};
 use anstyle::{AnsiColor, Style};
-use indexmap::IndexSet;
 use stateline_core::record::{Finding, ProfileRecord, RunRecord, Totals};
 use std::fmt::Write;
 use tabled::Table;
@@ -244,15 +243,8 @@ impl Page {
         }
         for group in known {
             let Finding { requirement, row, .. } = group.finding;
-            let reasons: IndexSet<&str> = group
-                .cases
-                .iter()
-                .filter_map(|case| case.expected.as_ref())
-                .map(|expected| expected.reason.as_str())
-                .collect();
-            let reasons: Vec<&str> = reasons.into_iter().collect();
             let n = text::count(group.cases.len(), "case");
-            let said = format!("{requirement} {row} in {n}: {}", reasons.join("; "));
+            let said = format!("{requirement} {row} in {n}: {}", group.reasons());
             self.marked(Mark::KNOWN, "known", &text::shorten(&said, 300));
         }
         if outline.consequent > 0 {
